@@ -1,0 +1,1 @@
+"""Incidents: declared harm, or threat of harm, under response."""
