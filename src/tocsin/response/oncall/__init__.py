@@ -1,0 +1,1 @@
+"""On-call: who is called, in which order, and who has answered."""
