@@ -1,0 +1,1 @@
+"""The database: inbox, event store, jobs, read models; one transaction carries a decision whole."""

@@ -1,0 +1,76 @@
+"""Connections: one that writes, a few that only read, on SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import QueuePool
+
+from tocsin.kernel.errors import Invalid
+
+T = TypeVar("T")
+READERS = 8
+
+
+class Database:
+    """The two engines of one database. Only the writer thread may use `writing` (see writer.py)."""
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if not self.is_sqlite and self.url.get_backend_name() != "postgresql":
+            raise Invalid(f"{self.url.get_backend_name()} is not supported.", mend="Use SQLite or PostgreSQL.")
+        if not self.is_sqlite and self.url.drivername == "postgresql":
+            self.url = self.url.set(drivername="postgresql+psycopg")
+        self.writing = self._sqlite(read_only=False) if self.is_sqlite else self._postgres(1)
+        self.reading = self._sqlite(read_only=True) if self.is_sqlite else self._postgres(READERS)
+
+    def read(self, fn: Callable[[Connection], T]) -> T:
+        """Return what `fn` reads, from one consistent view of the database."""
+        with self.reading.connect() as connection:
+            return fn(connection)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.reading.dispose()
+        self.writing.dispose()
+
+    def _sqlite(self, *, read_only: bool) -> Engine:
+        engine = create_engine(
+            self.url,
+            connect_args={"check_same_thread": False, "timeout": 30},
+            poolclass=QueuePool,
+            pool_size=READERS if read_only else 1,
+            max_overflow=0,
+        )
+        event.listen(engine, "connect", _prepare_reader if read_only else _prepare_writer)
+        # The driver would begin late and lose updates under SQLAlchemy's default: begin at once instead.
+        event.listen(engine, "begin", _begin if read_only else _begin_immediate)
+        return engine
+
+    def _postgres(self, size: int) -> Engine:
+        return create_engine(self.url, pool_size=size, max_overflow=0, pool_pre_ping=size > 1, pool_timeout=30)
+
+
+def _prepare_writer(connection: Any, record: object) -> None:
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000",
+                   "temp_store=MEMORY", "cache_size=-65536", "secure_delete=ON"):  # fmt: skip
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _prepare_reader(connection: Any, record: object) -> None:
+    connection.isolation_level = None
+    for pragma in ("busy_timeout=30000", "query_only=ON", "temp_store=MEMORY"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")

@@ -1,0 +1,116 @@
+"""The store: opens the database, runs units of work, reads. Everything above talks to this."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TypeVar
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, insert, inspect, select
+
+from tocsin.kernel.clock import Clock
+from tocsin.kernel.errors import Unavailable
+from tocsin.kernel.event import Recorded
+from tocsin.store import tables
+from tocsin.store.database import Database
+from tocsin.store.inbox import CURSOR
+from tocsin.store.log import Log
+from tocsin.store.transaction import Rules, Transaction, read_events
+from tocsin.store.writer import Group, Lane, Writer
+
+T = TypeVar("T")
+PATIENCE_SECONDS = 60.0
+
+
+class Store:
+    """One database with its writer, its log and its readers."""
+
+    def __init__(self, database: Database, *, clock: Clock, log: Log, rules: Rules) -> None:
+        self.database = database
+        self.clock = clock
+        self.log = log
+        self.rules = rules
+        self.writer = Writer(database, log.seal)
+        self.on_change: list[Callable[[frozenset[str], int], None]] = []
+        """Called after a commit with the scopes that changed and how many jobs were added."""
+
+    def prepare(self, *, migrate: bool = True) -> None:
+        """Bring the schema up to date and put the few fixed rows in place.
+
+        Raises:
+            Unavailable: the schema is older than the program and `migrate` is False.
+        """
+        if migrate:
+            upgrade(self.database)
+        elif not _is_current(self.database):
+            raise Unavailable("The database schema is older than this program.", mend="Run `tocsin migrate`.")
+        with self.database.writing.connect() as connection, connection.begin():
+            if connection.execute(select(tables.log_head.c.id)).scalar_one_or_none() is None:
+                connection.execute(insert(tables.log_head).values(id=1, size=0))
+                connection.execute(insert(tables.cursor).values(name=CURSOR, position=0))
+
+    def submit(self, fn: Callable[[Transaction], T], lane: Lane = Lane.PEOPLE) -> Future[T]:
+        """Queue a unit of work; `fn` does no I/O besides the database and may be run again."""
+
+        def run(group: Group) -> T:
+            transaction = Transaction(group, self.rules, self.clock.now())
+            result = fn(transaction)
+            if transaction.touched or transaction.scheduled:
+                scopes, scheduled = frozenset(transaction.touched), transaction.scheduled
+                transaction.after_commit(lambda: self._changed(scopes, scheduled))
+            return result
+
+        return self.writer.submit(run, lane)
+
+    def run(self, fn: Callable[[Transaction], T], lane: Lane = Lane.PEOPLE) -> T:
+        """Run a unit of work and return once it is durable."""
+        return self.submit(fn, lane).result(timeout=PATIENCE_SECONDS)
+
+    def read(self, fn: Callable[[Connection], T]) -> T:
+        """Return what `fn` reads, from one consistent view."""
+        return self.database.read(fn)
+
+    def events(self, *, scope: str | None = None, stream: str | None = None) -> list[tuple[int, Recorded]]:
+        """Return (leaf index, event) of a scope or a stream, in the order of the log."""
+        return self.read(lambda connection: read_events(connection, self.rules, scope=scope, stream=stream))
+
+    def close(self) -> None:
+        """Finish queued work and close every connection."""
+        self.writer.close()
+        self.database.close()
+
+    def _changed(self, scopes: frozenset[str], scheduled: int) -> None:
+        for told in self.on_change:
+            told(scopes, scheduled)
+
+
+_UPGRADE = threading.Lock()  # Alembic keeps module state while it runs
+
+
+def alembic_config(database: Database) -> Config:
+    """Return the Alembic configuration for `database`; migrations travel inside the package."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    config.attributes["database"] = database
+    return config
+
+
+def upgrade(database: Database) -> None:
+    """Migrate forward to the newest schema."""
+    with _UPGRADE:
+        command.upgrade(alembic_config(database), "head")
+
+
+def _is_current(database: Database) -> bool:
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    head = ScriptDirectory.from_config(alembic_config(database)).get_current_head()
+    with database.reading.connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return False
+        return MigrationContext.configure(connection).get_current_revision() == head
