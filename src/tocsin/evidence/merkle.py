@@ -145,7 +145,7 @@ def _range_root(low: int, high: int, lookup: NodeLookup) -> bytes:
 
 
 def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
-    """Check that `leaf` is the hash of leaf `index` in a tree of `size` leaves with `root` (RFC 9162 2.1.3.2).
+    """Check that `leaf` is the hash of leaf `index` of the `size` under `root` (RFC 9162 2.1.3.2).
 
     Raises:
         Invalid: it is not proved.

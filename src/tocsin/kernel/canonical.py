@@ -7,11 +7,15 @@ Figures travel as integers or as decimal text.
 from __future__ import annotations
 
 import json
+from json.encoder import encode_basestring
 from typing import cast
 
 from tocsin.kernel.errors import Malformed
 
 LARGEST = 2**53 - 1  # RFC 8785 section 3.2.2.3: beyond it a JSON number is not exact everywhere
+
+quote = encode_basestring
+"""text -> that text as canonical JSON, quotes included (RFC 8785 section 3.2.2.2)."""
 
 
 def encode(value: object) -> bytes:
@@ -20,31 +24,36 @@ def encode(value: object) -> bytes:
     Raises:
         TypeError: a float, bytes, or any other type, or a key that is not text.
         ValueError: an integer beyond 2**53 - 1, or text with a lone surrogate.
+        RecursionError: nested a thousand deep.
     """
     return _text(value).encode("utf-8")
 
 
 def _text(value: object) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+        return quote(value)
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, int):
         if abs(value) > LARGEST:
             raise ValueError(f"{value} is beyond the exact integers of JSON")
-        return str(value)
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(_text(item) for item in value) + "]"
+        return int.__repr__(value)  # an enum of integers has a str() of its own
     if isinstance(value, dict):
-        names = sorted(value, key=_utf16)  # RFC 8785 section 3.2.3 sorts by UTF-16 code units
-        return "{" + ",".join(f"{_text(name)}:{_text(value[name])}" for name in names) + "}"
+        return "{" + ",".join([f"{quote(name)}:{_text(value[name])}" for name in _sorted(value)]) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join([_text(item) for item in value]) + "]"
     raise TypeError(f"{type(value).__name__} has no canonical form")
 
 
-def _utf16(name: object) -> bytes:
-    if not isinstance(name, str):
-        raise TypeError(f"a key must be text, not {type(name).__name__}")
-    return name.encode("utf-16-be")
+def _sorted(names: dict[str, object]) -> list[str]:
+    # RFC 8785 section 3.2.3 sorts by UTF-16 code units. For ASCII that is Python's own order, and faster.
+    try:
+        ascii_only = "".join(names).isascii()
+    except TypeError as error:
+        raise TypeError("a key must be text") from error
+    return sorted(names) if ascii_only else sorted(names, key=lambda name: name.encode("utf-16-be"))
 
 
 def decode(data: bytes) -> object:
@@ -60,4 +69,4 @@ def decode(data: bytes) -> object:
 
 
 def _no_float(text: str) -> float:
-    raise ValueError(f"{text} is a float")
+    raise ValueError(f"{text[:40]} is a float")

@@ -95,25 +95,26 @@ def payload_bytes(event: Event) -> bytes:
 
 
 def payload_digest(nonce: bytes, payload: bytes) -> str:
-    """Return SHA-256(nonce || payload) as hex: it binds the payload and tells nothing about it."""
+    """Return SHA-256(nonce || payload) as hex: it binds the payload and tells nothing about it.
+
+    Raises:
+        ValueError: the nonce is not 16 bytes; at a free length its end could pass for the payload's start.
+    """
+    if len(nonce) != NONCE_BYTES:
+        raise ValueError(f"a nonce has {NONCE_BYTES} bytes, not {len(nonce)}")
     return hashlib.sha256(nonce + payload).hexdigest()
 
 
-def leaf_bytes(
-    *, stream: str, position: int, type: str, at: dt.datetime, actor: str, digest: str
-) -> bytes:
-    """Return the leaf data of one event: canonical bytes of {v, stream, position, type, at, actor, digest}."""
-    return canonical.encode(
-        {
-            "v": LEAF_VERSION,
-            "stream": stream,
-            "position": position,
-            "type": type,
-            "at": to_wire(at),
-            "actor": actor,
-            "digest": digest,
-        }
-    )
+def leaf_bytes(*, stream: str, position: int, type: str, at: dt.datetime, actor: str, digest: str) -> bytes:
+    """Return the leaf data of one event: canonical bytes of {v, stream, position, type, at, actor, digest}.
+
+    Written out, because a log of a million leaves is re-made from its rows; tested equal to `canonical.encode`.
+    """
+    quote = canonical.quote
+    return (
+        f'{{"actor":{quote(actor)},"at":"{to_wire(at)}","digest":{quote(digest)},"position":{position:d},'
+        f'"stream":{quote(stream)},"type":{quote(type)},"v":{LEAF_VERSION}}}'
+    ).encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
