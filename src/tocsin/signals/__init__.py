@@ -1,0 +1,1 @@
+"""Signals: everything that can report trouble, read into typed facts."""
