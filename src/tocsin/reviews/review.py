@@ -10,6 +10,7 @@ from typing import Literal, assert_never
 
 import msgspec
 
+from tocsin.catalog.review_form import ReviewQuestion
 from tocsin.kernel.errors import Refused
 from tocsin.kernel.event import Command, Event, State, StreamKind
 from tocsin.kernel.severity import Severity, paging_rank
@@ -34,17 +35,17 @@ Part = Literal[
 
 FactorKind = Literal["model", "data", "process", "infrastructure", "human"]
 
-QUESTIONS: dict[str, str] = {
-    "happened": "What happened, in words that an outsider understands?",
-    "detected": "When and how was it noticed, and what would have shown it sooner?",
-    "impact": "Who and what was affected, and how much?",
-    "causes": "What lay beneath the trigger, and how do we know?",
-    "remedy": "What stopped the harm, and what repairs it for good?",
-    "well": "What worked and must be kept?",
-    "better": "What was slow, unclear, missing or wrong?",
-    "change": "What will be different afterwards, so that it does not come back?",
-}
-"""The eight questions of a review, in the order they are asked."""
+QUESTIONS: tuple[ReviewQuestion, ...] = (
+    ReviewQuestion(id="happened", text="What happened, in words that an outsider understands?"),
+    ReviewQuestion(id="detected", text="When and how was it noticed, and what would have shown it sooner?"),
+    ReviewQuestion(id="impact", text="Who and what was affected, and how much?"),
+    ReviewQuestion(id="causes", text="What lay beneath the trigger, and how do we know?"),
+    ReviewQuestion(id="remedy", text="What stopped the harm, and what repairs it for good?"),
+    ReviewQuestion(id="well", text="What worked and must be kept?"),
+    ReviewQuestion(id="better", text="What was slow, unclear, missing or wrong?"),
+    ReviewQuestion(id="change", text="What will be different afterwards, so that it does not come back?"),
+)
+"""The eight questions of a review, in the order they are asked, when the catalog has no form of its own."""
 
 AGENDA: tuple[tuple[str, int], ...] = (
     ("What happened", 15),
@@ -88,6 +89,7 @@ class Opened(Event, frozen=True, kw_only=True, tag="review.opened"):
     figures: tuple[Figure, ...] = ()
     timeline: tuple[Entry, ...] = ()
     gaps: tuple[GroupGap, ...] = ()
+    questions: tuple[ReviewQuestion, ...] = QUESTIONS
 
 
 class RecordRefreshed(Event, frozen=True, kw_only=True, tag="review.record_refreshed"):
@@ -100,7 +102,7 @@ class RecordRefreshed(Event, frozen=True, kw_only=True, tag="review.record_refre
 
 
 class Answered(Event, frozen=True, kw_only=True, tag="review.answered"):
-    """One of the eight questions has an answer; a later answer replaces it."""
+    """One of the questions has an answer; a later answer replaces it."""
 
     question: str
     text: str
@@ -189,6 +191,7 @@ class Open(Command, frozen=True, kw_only=True):
     figures: tuple[Figure, ...] = ()
     timeline: tuple[Entry, ...] = ()
     gaps: tuple[GroupGap, ...] = ()
+    questions: tuple[ReviewQuestion, ...] = QUESTIONS
 
 
 class RefreshRecord(Command, frozen=True, kw_only=True):
@@ -201,7 +204,7 @@ class RefreshRecord(Command, frozen=True, kw_only=True):
 
 
 class Answer(Command, frozen=True, kw_only=True):
-    """Answer one of `QUESTIONS` by its id."""
+    """Answer one of the review's questions by its id."""
 
     question: str
     text: str
@@ -291,6 +294,8 @@ class Review(State, frozen=True, kw_only=True):
     figures: tuple[Figure, ...] = ()
     timeline: tuple[Entry, ...] = ()
     gaps: tuple[GroupGap, ...] = ()
+    questions: tuple[ReviewQuestion, ...] = QUESTIONS
+    """Those of the form that the review was opened with."""
     answers: dict[str, str] = {}
     factors: tuple[Factor, ...] = ()
     fairness: FairnessReview | None = None
@@ -310,7 +315,8 @@ INITIAL = Review()
 
 def missing(state: Review) -> tuple[str, ...]:
     """Return what keeps the review from being finished, a sentence each, in the order it is asked for."""
-    found = [f"Not answered: {text}" for name, text in QUESTIONS.items() if name not in state.answers]
+    asked = {question.id: question.text for question in state.questions}
+    found = [f"Not answered: {text}" for name, text in asked.items() if name not in state.answers]
     if not state.factors:
         found.append("No contributing factor is named.")
     kind = fairness_review.form(state.severity)
@@ -391,6 +397,7 @@ def _open(state: Review, command: Open) -> tuple[ReviewEvent, ...]:
             figures=command.figures,
             timeline=command.timeline,
             gaps=command.gaps,
+            questions=command.questions,
         )
         return (event,)
     if state.incident != command.incident:
@@ -408,10 +415,9 @@ def _refresh(state: Review, command: RefreshRecord) -> tuple[ReviewEvent, ...]:
 
 
 def _answer(state: Review, command: Answer) -> tuple[ReviewEvent, ...]:
-    if command.question not in QUESTIONS:
-        raise Refused(
-            f"A review has no question '{command.question}'.", mend=f"It asks: {', '.join(QUESTIONS)}."
-        )
+    asked = [question.id for question in state.questions]
+    if command.question not in asked:
+        raise Refused(f"A review has no question '{command.question}'.", mend=f"It asks: {', '.join(asked)}.")
     text = command.text.strip()
     if len(text) < SHORTEST_ANSWER:
         raise Refused("The answer says too little.", mend="Write at least one sentence.")
@@ -540,6 +546,7 @@ def evolve(state: Review, event: ReviewEvent) -> Review:
                 figures=event.figures,
                 timeline=event.timeline,
                 gaps=event.gaps,
+                questions=event.questions,
             )
         case RecordRefreshed():
             return put(

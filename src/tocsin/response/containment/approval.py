@@ -9,7 +9,6 @@ import msgspec
 from tocsin.catalog.system import ContainmentAction
 from tocsin.kernel.severity import Severity
 
-
 _SPOKEN = {
     "commander": "the incident commander",
     "ml_engineer": "the ML engineer",
