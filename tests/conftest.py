@@ -13,54 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.skip_rule import SkipRule, listed_skips
+
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
-# --- skips ---------------------------------------------------------------------------------------------------
-
-
-def listed_skips(text: str) -> tuple[str, ...]:
-    """Return the parts of reasons that tests/SKIPS allows: its lines, without comments and empty ones."""
-    return tuple(line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#"))
-
-
-def is_listed(reason: str, listed: tuple[str, ...]) -> bool:
-    """Return whether a skip's reason holds one of the listed parts."""
-    return any(part in reason for part in listed)
-
-
-class SkipRule:
-    """Counts skips whose reason tests/SKIPS does not list; with TOCSIN_STRICT_SKIPS=1 they fail the run."""
-
-    def __init__(self, listed: tuple[str, ...], strict: bool) -> None:
-        self.listed = listed
-        self.strict = strict
-        self.unlisted: dict[str, str] = {}
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.skipped and not hasattr(report, "wasxfail"):
-            self._note(report.nodeid, report.longrepr)
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.skipped:
-            self._note(report.nodeid, report.longrepr)
-
-    def _note(self, nodeid: str, longrepr: object) -> None:
-        reason = str(longrepr[2]) if isinstance(longrepr, tuple) else str(longrepr)
-        if not is_listed(reason, self.listed):
-            self.unlisted[nodeid] = reason.removeprefix("Skipped: ")
-
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if self.strict and self.unlisted and session.exitstatus in (0, pytest.ExitCode.NO_TESTS_COLLECTED):
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        if not (self.strict and self.unlisted):
-            return
-        terminalreporter.section("skips that tests/SKIPS does not list: the run fails", red=True)
-        for nodeid, reason in sorted(self.unlisted.items()):
-            terminalreporter.line(f"{nodeid}: {reason}")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -69,7 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     listed = listed_skips((ROOT / "tests" / "SKIPS").read_text())
     strict = os.environ.get("TOCSIN_STRICT_SKIPS") == "1"
-    config.pluginmanager.register(SkipRule(listed, strict), "tocsin-skips")
+    config.pluginmanager.register(SkipRule(listed, strict=strict), "tocsin-skips")
 
 
 # --- places --------------------------------------------------------------------------------------------------

@@ -97,6 +97,7 @@ def problems(lock: Lock) -> list[str]:
         found.append(f"{lock.path.name} was made from other requirements: run `make lock`.")
     if re.search(r"https?://|file:|^-", text, re.MULTILINE):
         found.append(f"{lock.path.name} names a place or an option: only names and hashes belong there.")
+        return found
     found += [f"{lock.path.name}: {pin.name} has no hash." for pin in pins(text) if not pin.hashes]
     return found + unmet(lock, text)
 

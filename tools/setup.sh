@@ -18,7 +18,7 @@ apt_install() {
 
 # Print the first Python that runs and is new enough. A name on the path need not run (version managers).
 find_python() {
-    for python in ${PYTHON:-} python3 python3.13 python3.12 python3.11 python3.14 python; do
+    for python in ${PYTHON:-python3 python3.13 python3.12 python3.11 python3.14 python}; do
         if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
             printf '%s\n' "$python"
             return
