@@ -12,7 +12,9 @@ class Template(Document, frozen=True, kw_only=True):
 
     title: Title = "Update"
     """What people call it."""
-    audience: Literal["responders", "executives", "departments", "support", "customers", "partners", "regulator", "public"]
+    audience: Literal[
+        "responders", "executives", "departments", "support", "customers", "partners", "regulator", "public"
+    ]
     """For whom it is."""
     moment: Literal["initial", "update", "resolution", "business"]
     """When it is used."""

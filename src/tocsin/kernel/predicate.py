@@ -83,9 +83,7 @@ class FactType(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.unit or DEFAULT_UNIT.get(self.kind, "")
 
 
-class Predicate(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"not_": "not"}
-):
+class Predicate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"not_": "not"}):
     """Either one row (fact, op, value, unit) or exactly one of `all`, `any`, `not`. Made by `parse`."""
 
     all: tuple[Predicate, ...] = ()
@@ -292,7 +290,9 @@ def _operands(type_: FactType, name: str, op: str, value: Operand, unit: str) ->
     """Return what the fact is compared with, typed: several values for `in`, one otherwise."""
     if op == "in":
         if not isinstance(value, list | tuple) or not value:
-            raise Invalid(f"'in' compares {name!r} with a list.", mend="Write the value as a list, such as [a, b].")
+            raise Invalid(
+                f"'in' compares {name!r} with a list.", mend="Write the value as a list, such as [a, b]."
+            )
         return tuple(_read(type_, name, item, unit) for item in value)
     if op == "contains":
         return (_text(type_, name, value),)

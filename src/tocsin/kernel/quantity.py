@@ -66,7 +66,9 @@ def split(text: str) -> tuple[Decimal, str]:
     """Return number and unit of `15 min`; the unit is empty when there is none. Raise `Invalid` otherwise."""
     match = _QUANTITY.match(text)
     if match is None:
-        raise Invalid(f"{text!r} is not a number with a unit.", mend="Write it like 15 min, 4 h or 12 percent.")
+        raise Invalid(
+            f"{text!r} is not a number with a unit.", mend="Write it like 15 min, 4 h or 12 percent."
+        )
     return number(match[1]), match[2]
 
 
@@ -74,7 +76,9 @@ def unit_name(family: Family, unit: str) -> str:
     """Return the one name of `unit` in `family`; raise `Invalid` with the choices when there is no such unit."""
     name = ALIASES.get(unit, unit)
     if name not in UNITS[family]:
-        raise Invalid(f"{unit!r} is not a unit of {words(family)}.", mend=f"Use one of {', '.join(UNITS[family])}.")
+        raise Invalid(
+            f"{unit!r} is not a unit of {words(family)}.", mend=f"Use one of {', '.join(UNITS[family])}."
+        )
     return name
 
 
@@ -94,7 +98,9 @@ def seconds(text: str) -> int:
         raise Invalid(f"{text!r} has no unit of time.", mend="Write it like 15 min, 4 h or 1 d.")
     length = base(value, "duration", unit)
     if length < 0 or length != length.to_integral_value() or length > 10**11:
-        raise Invalid(f"{text!r} is not a whole number of seconds, zero or more.", mend="Write it like 15 min.")
+        raise Invalid(
+            f"{text!r} is not a whole number of seconds, zero or more.", mend="Write it like 15 min."
+        )
     return int(length)
 
 
