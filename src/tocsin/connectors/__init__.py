@@ -1,0 +1,1 @@
+"""Outside systems: one file each. The only place that knows their libraries and addresses."""
