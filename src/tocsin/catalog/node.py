@@ -20,7 +20,7 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 """YAML 1.2, section 5.1: what is not printable. Half a surrogate pair cannot be hashed either."""
 
-_INTEGER = re.compile(r"[-+]?[0-9]{1,40}\Z")
+_INTEGER = re.compile(r"[-+]?[0-9]{1,15}\Z")
 
 Report: TypeAlias = Callable[[int, str, str], None]
 """Takes line, why and mend of a problem."""

@@ -26,7 +26,7 @@ class _Shaping:
     predicates: list[tuple[Path, object]]
 
 
-_INTEGER = re.compile(r"[-+]?[0-9]{1,18}\Z")
+_INTEGER = re.compile(r"[-+]?[0-9]{1,15}\Z")
 _PATTERNS = {
     r"^[a-z0-9][a-z0-9_.-]{0,62}$": "Use lower case letters, digits, dot, dash or underscore, at most 63.",
     r"^-?[0-9]{1,18}(\.[0-9]{1,18})?$": "Write a decimal number such as 0.10.",

@@ -9,7 +9,7 @@ import msgspec
 from tocsin.catalog.document import Document, DurationText, Id, Part, RankText, Role, Text, Title, Verb
 from tocsin.kernel.severity import Severity, paging_rank
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 
 
 class Law(Part, frozen=True, kw_only=True):
