@@ -257,7 +257,7 @@ def decide(state: Run, command: RunCommand, now: dt.datetime) -> tuple[RunEvent,
     if isinstance(command, Abandon):
         return _abandon(state, command)
     if state.status == "abandoned":
-        raise Refused(f"This run was abandoned: {state.reason}.", mend="Start another run.")
+        raise Refused(f"This run was abandoned: {_ended(state.reason)}", mend="Start another run.")
     match command:
         case Answer():
             return _answer(state, state.playbook, command, now)
@@ -418,14 +418,14 @@ def _expect(state: Run, playbook: Playbook, name: str, visit: int | None) -> Any
     """Return the step called `name` when the run waits there; otherwise refuse and say where it is."""
     if state.status == "finished":
         raise Refused(
-            f"This run is finished: {state.outcome}",
+            f"This run is finished: {_ended(state.outcome)}",
             mend="To change an earlier answer, go back to that step.",
         )
     if not _is_there(state, name, visit):
         here = _step(playbook, state.step)
         why = "has moved on" if any(v.step == name for v in state.path) else "is not at that step"
         raise Refused(
-            f"The run {why}. It is at '{here.id}': {said(here)}",
+            f"The run {why}. It is at '{here.id}': {_ended(said(here))}",
             mend="Answer that, or go back to the earlier step.",
         )
     return _step(playbook, name)
@@ -452,7 +452,7 @@ def _abandon(state: Run, command: Abandon) -> tuple[RunEvent, ...]:
     if state.status == "abandoned":
         return ()
     if state.status == "finished":
-        raise Refused(f"This run is finished: {state.outcome}", mend="There is nothing to give up.")
+        raise Refused(f"This run is finished: {_ended(state.outcome)}", mend="There is nothing to give up.")
     if not command.reason.strip():
         raise Refused("A run is given up with a reason.", mend="Say why.")
     return (Abandoned(reason=command.reason, who=command.who),)
@@ -483,6 +483,10 @@ def said(step: AnyStep) -> str:
             return step.outcome
         case _:
             assert_never(step)
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else f"{text}."
 
 
 # --- evolve -----------------------------------------------------------------------------
