@@ -400,9 +400,9 @@ def _override(state: Containment, command: OverrideOrder) -> tuple[ContainmentEv
     if state.status != "approved":
         missing = approval.missing(state.approvals_needed, state.approvals)
         why = (
-            f"An emergency overrides the order, not the approval. {missing}" if missing else _standing(state)
+            f"an emergency overrides the order, not the approval. {missing}" if missing else _standing(state)
         )
-        raise Refused(f"The order cannot be overridden now. {why}")
+        raise Refused(f"The order cannot be overridden now: {why}")
     _require(command.by, command.reason, "The order is overridden by a person, with a reason.")
     return (OrderOverridden(reason=command.reason.strip(), by=command.by),)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -82,4 +83,4 @@ def dependents(name: str, catalog: Iterable[System | Component]) -> tuple[System
 
 def _part(count: int, share: Decimal) -> int:
     """Return `share` of `count`, rounded up: a blast radius is never told smaller than it is."""
-    return -int(-(count * share) // 1)
+    return math.ceil(count * share)
