@@ -161,6 +161,16 @@ def verify_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes],
         raise Invalid(f"Leaf {index} is not in the tree of {size} leaves: the proof leads to another root.")
 
 
+def root_at(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes:
+    """Return the root that the tree had when `leaf`, at `index`, was its last leaf.
+
+    The audit path of a leaf in any later tree of `size` leaves holds all that is needed, since what stood to
+    the left never changed. The proof must have been verified by `verify_inclusion`.
+    """
+    inner = (index ^ (size - 1)).bit_length()
+    return _chain_right(_chain_inner_left(leaf, proof[:inner], index), proof[inner:])
+
+
 def verify_consistency(
     earlier: int, later: int, proof: Sequence[bytes], earlier_root: bytes, later_root: bytes
 ) -> None:
