@@ -230,7 +230,9 @@ def _episode(
 
 def _continued(existing: Alert, reported: ReportedAlert, now: dt.datetime, placement: Placement) -> Alert:
     """Return the present episode after another report that the condition holds."""
-    ends_at, timeout = _later_end(existing, reported) if existing.firing else (reported.ends_at, reported.timeout)
+    ends_at, timeout = (
+        _later_end(existing, reported) if existing.firing else (reported.ends_at, reported.timeout)
+    )
     return Alert(
         fingerprint=existing.fingerprint,
         source=existing.source,

@@ -105,7 +105,9 @@ def facts_of(alert: Alert) -> dict[str, Fact]:
         "alert.source": alert.source,
         "alert.name": alert.labels.get("alertname"),
         "alert.rank": paging_rank(alert.severity),
-        "alert.severity": "unknown" if alert.severity is None else LABEL_SETS["words"][alert.severity].lower(),
+        "alert.severity": "unknown"
+        if alert.severity is None
+        else LABEL_SETS["words"][alert.severity].lower(),
         "alert.category": alert.category,
         "alert.system": alert.system,
         "alert.environment": alert.labels.get("environment") or alert.labels.get("env"),

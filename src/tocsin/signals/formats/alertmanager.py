@@ -20,8 +20,9 @@ from tocsin.kernel.clock import UTC
 from tocsin.kernel.errors import Invalid, Malformed, TocsinError
 from tocsin.signals.formats.decoding import (
     NUL_ESCAPE,
-    read_carefully,
+    load,
     read_time,
+    repaired,
     set_time,
     within_limit,
 )  # fmt: skip
@@ -121,13 +122,13 @@ def _decoded(body: bytes) -> tuple[list[tuple[int, _Posted]], list[Verdict]]:
     if NUL_ESCAPE not in body:
         try:
             return list(enumerate(_quick.decode(body) or ())), []
-        except (msgspec.MsgspecError, RecursionError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             pass
     posted: list[tuple[int, _Posted]] = []
     refused: list[Verdict] = []
     for index, item in enumerate(_items(body)):
         try:
-            posted.append((index, _posted(item)))
+            posted.append((index, _posted(repaired(item))))
         except (msgspec.ValidationError, Malformed) as error:
             refused.append(Verdict(index=index, reason=str(error), code=NOT_READABLE))
     return posted, refused
@@ -135,7 +136,7 @@ def _decoded(body: bytes) -> tuple[list[tuple[int, _Posted]], list[Verdict]]:
 
 def _items(body: bytes) -> list[object]:
     try:
-        value = read_carefully(body)
+        value = load(body)
     except Malformed as error:
         raise NotAlerts(error.why) from error
     if value is None:

@@ -37,12 +37,21 @@ def within_limit(body: bytes, limit: int = MAX_BODY_BYTES) -> None:
 
 def read_carefully(body: bytes) -> object:
     """Return the JSON value in `body`, its text repaired; raise `Malformed` when it is no JSON or too deep."""
+    return repaired(load(body))
+
+
+def load(body: bytes) -> object:
+    """Return the JSON value in `body`, its text not yet repaired; raise `Malformed` when it is no JSON."""
     try:
-        value = cast("object", json.loads(body.decode("utf-8", "replace"), parse_constant=_no_constant))
+        return cast("object", json.loads(body.decode("utf-8", "replace"), parse_constant=_no_constant))
     except RecursionError as error:
         raise Malformed(f"nested deeper than {MAX_DEPTH} levels") from error
     except ValueError as error:
         raise Malformed(str(error)) from error
+
+
+def repaired(value: object) -> object:
+    """Return a loaded value with all its text repaired; raise `Malformed` when it is nested too deep."""
     return _repaired(value, 0)
 
 

@@ -14,7 +14,7 @@ import msgspec
 from tocsin.kernel import canonical
 from tocsin.kernel.clock import aware
 from tocsin.kernel.errors import Malformed
-from tocsin.signals.formats.decoding import within_limit
+from tocsin.signals.formats.decoding import NUL_ESCAPE, within_limit
 from tocsin.signals.reported import Fact, ReportedAlert
 
 SOURCE = "monitor"
@@ -76,9 +76,11 @@ def decode(body: bytes) -> MonitorAlert:
         Malformed: anything else, a time without a zone included.  TooLarge: too many bytes.
     """
     within_limit(body, MAX_BODY_BYTES)
+    if NUL_ESCAPE in body:
+        raise Malformed("Not a monitor's alert: it holds a NUL character.")
     try:
         alert = _decode(body)
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(f"Not a monitor's alert: {error}.") from error
     if alert.at.tzinfo is None or (alert.since is not None and alert.since.tzinfo is None):
         raise Malformed("Not a monitor's alert: a time has no zone.")

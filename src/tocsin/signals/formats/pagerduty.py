@@ -128,7 +128,9 @@ def _payload(event: Json, action: str, errors: list[str]) -> Json:
     needed = action == "trigger"
     if not isinstance(payload, dict):
         if needed:
-            errors.append("'payload' is missing or blank" if payload is None else "'payload' must be an object")
+            errors.append(
+                "'payload' is missing or blank" if payload is None else "'payload' must be an object"
+            )
         return {}
     if needed:
         for name in ("summary", "source", "severity"):
