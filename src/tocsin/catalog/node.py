@@ -102,7 +102,7 @@ class _Reader:
         if isinstance(event, yaml.ScalarEvent):
             if _UNREADABLE.search(event.value):
                 self._report(line, "An escaped character that cannot be stored.", "Remove it.")
-            return Scalar(line, event.value, event.style is None)
+            return Scalar(line, event.value, event.style in (None, ""))
         if isinstance(event, yaml.SequenceStartEvent):
             sequence = Sequence(line)
             while not isinstance(event := next(self._events), yaml.SequenceEndEvent):

@@ -28,6 +28,8 @@ class Category(Part, frozen=True, kw_only=True):
     """What to do first."""
     playbook: Id = ""
     """The playbook that answers it, unless the system names another."""
+    references: tuple[str, ...] = ()
+    """Numbers in public catalogues of attacks and weaknesses, such as `MITRE ATLAS AML.T0020`."""
     is_incident: bool = True
     """False: something reported as an AI incident that is none."""
 
