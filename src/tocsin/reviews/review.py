@@ -338,9 +338,9 @@ def may_close(severity: Severity, review: Review) -> str | None:
         return None
     if review.status == "none":
         return "An incident of rank 0 or 1 closes with a finished review, and none is open. Open the review."
-    return "An incident of rank 0 or 1 closes with a finished review. Still missing: " + (
-        " ".join(missing(review)) or "nothing but 'finish'."
-    )
+    found = missing(review)
+    still = f"Still missing: {' '.join(found)}" if found else "Nothing is missing: finish it."
+    return f"An incident of rank 0 or 1 closes with a finished review. {still}"
 
 
 # --- decide -----------------------------------------------------------------------------
