@@ -192,7 +192,8 @@ class MlflowRegistry:
             files = self._files(client, target, version, Path(place))
             facts = {"digest": tree_digest(files), "files": [_file_facts(file) for file in files]}
             kept = [_json(f"versions/{version}/digests.json", facts)]
-            if with_files and sum(file.size for file in files) <= self._keep_up_to:
+            size = sum(file.size for file in files)
+            if with_files and facts["digest"] and size <= self._keep_up_to:
                 kept += [
                     Captured(
                         name=f"versions/{version}/files/{file.path}",
