@@ -34,24 +34,24 @@ class Column:
         self.nulls = 0
         self.nans = 0
 
-    def add(self, value: object) -> None:
-        """Count one value: None, a number, a bool (as 'true' or 'false'), or anything else as its text."""
+    def add(self, value: object, count: int = 1) -> None:
+        """Count a value: None, a number, a bool (as 'true' or 'false'), or anything else as its text."""
         if isinstance(value, str):
-            self.texts.add(value)
+            self.texts.add(value, count)
         elif value is None:
-            self.nulls += 1
+            self.nulls += count
         elif isinstance(value, bool):
-            self.texts.add("true" if value else "false")
+            self.texts.add("true" if value else "false", count)
         elif not isinstance(value, int | float) and hasattr(value, "item"):
-            self.add(_plain(value))
+            self.add(_plain(value), count)
         else:
             number = number_of(value)
             if number is None:
-                self.texts.add(text_of(value))
+                self.texts.add(text_of(value), count)
             elif number != number:  # only NaN differs from itself
-                self.nans += 1
+                self.nans += count
             else:
-                counts.add(self.numbers, bucket_of(number))
+                counts.add(self.numbers, bucket_of(number), count)
 
     def total(self) -> int:
         """Return how many values were counted, nulls included."""
@@ -139,6 +139,10 @@ class Outcomes:
             self.place_group(group)
         for word in more.words:
             self.place_word(word)
+        if more.groups <= self.groups and more.words <= self.words:  # every cell keeps its name
+            counts.absorb(self.decisions, more.decisions)
+            counts.absorb(self.labelled, more.labelled)
+            return
         for (group, prediction, score_bin), count in more.decisions.items():
             self.decide(group, prediction, score_bin, count)
         for (group, label, prediction, score_bin), count in more.labelled.items():

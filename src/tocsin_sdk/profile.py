@@ -156,9 +156,12 @@ class Profile:
     ) -> None:
         """Count the label of a prediction that `add` counted, here or in another part of the same window.
 
-        `delay_ms` is how long the label took, in milliseconds.
+        `delay_ms` is how long the label took, in milliseconds. A label of None or NaN is no label.
         """
-        self.outcomes.label(word_of(group), word_of(label), word_of(prediction), score_bin(score))
+        word = word_of(label)
+        if word == UNKNOWN:
+            return
+        self.outcomes.label(word_of(group), word, word_of(prediction), score_bin(score))
         if delay_ms is not None:
             counts.add(self.operations.label_delay, bucket_of(max(delay_ms, 0)))
 

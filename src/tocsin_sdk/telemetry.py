@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from tocsin_sdk.delivery import Outbox, Post, http_post
-from tocsin_sdk.profile import Profile
+from tocsin_sdk.profile import UNKNOWN, Profile, word_of
 
 PATH = "/api/v1/profiles"
 LONGEST_WAIT_SECONDS = 30.0
@@ -285,7 +285,8 @@ class Telemetry:
     def _count_label(self, item: _Label) -> None:
         prediction_id, label, at = item
         delay_to = _milliseconds(at)
-        made = self._waiting.pop(prediction_id, None)
+        # A label of None is none: the prediction goes on waiting.
+        made = None if word_of(label) == UNKNOWN else self._waiting.pop(prediction_id, None)
         if made is None:
             self._unmatched += 1
             return
