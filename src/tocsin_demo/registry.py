@@ -180,11 +180,15 @@ def model_card(data: str, validated: loan.Figures) -> dict[str, object]:
 
 
 def promote(uri: str, version: str) -> dict[str, str]:
-    """Let the alias name `version`, and write on it which version it replaced. Twice is once."""
+    """Let the alias name `version`. A newer version is told which one it replaced. Twice is once.
+
+    Going back writes nothing: the version before an older one is still the one that it replaced in its time, and
+    not the one that has just been withdrawn.
+    """
     client = connect(uri)
     before = champion(client)
     if before != version:
-        if before:
+        if before and int(before) < int(version):
             client.set_model_version_tag(MODEL, version, REPLACED, before)
         client.set_registered_model_alias(MODEL, ALIAS, version)
     return {"alias": ALIAS, "before": before, "now": champion(client)}
