@@ -72,6 +72,7 @@ class Declared(Event, frozen=True, kw_only=True, tag="incident.declared"):
     source: str
     """What it came from: 'alert' or 'person'."""
     began_at: dt.datetime
+    declared_at: dt.datetime
     criteria: tuple[Criterion, ...] = ()
     facts: dict[str, Scalar] = {}
     why: tuple[str, ...] = ()
@@ -486,6 +487,7 @@ def _declare(state: Incident, command: Declare, now: dt.datetime) -> tuple[Incid
         reported_by=command.reported_by,
         source=command.source,
         began_at=min(command.began_at, now) if command.began_at else now,
+        declared_at=now,
         criteria=command.criteria,
         facts=command.facts,
         why=command.why,
@@ -675,7 +677,7 @@ def evolve(state: Incident, event: IncidentEvent) -> Incident:
     match event:
         case Declared():
             names = ("number", "title", "description", "severity", "category", "system", "reported_by",
-                     "source", "began_at", "criteria", "facts", "why")  # fmt: skip
+                     "source", "began_at", "declared_at", "criteria", "facts", "why")  # fmt: skip
             return change(state, status=Status.TRIAGE, **{name: getattr(event, name) for name in names})
         case SeverityChanged():
             return change(

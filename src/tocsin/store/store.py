@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, insert, inspect, select
 
 from tocsin.kernel.clock import Clock
 from tocsin.kernel.errors import Unavailable
-from tocsin.kernel.event import Recorded
+from tocsin.kernel.event import Recorded, StreamKind
 from tocsin.store import tables
 from tocsin.store.database import Database
 from tocsin.store.inbox import CURSOR
@@ -23,6 +23,7 @@ from tocsin.store.transaction import Rules, Transaction, read_events
 from tocsin.store.writer import Group, Lane, Writer
 
 T = TypeVar("T")
+S = TypeVar("S")
 PATIENCE_SECONDS = 60.0
 
 
@@ -73,6 +74,12 @@ class Store:
     def read(self, fn: Callable[[Connection], T]) -> T:
         """Return what `fn` reads, from one consistent view."""
         return self.database.read(fn)
+
+    def state(self, kind: StreamKind[S, Any, Any], key: str) -> S:
+        """Return the present state of a stream; the initial one when it has no event."""
+        named = select(tables.stream.c.state).where(tables.stream.c.name == kind.stream(key))
+        data = self.read(lambda connection: connection.execute(named).scalar_one_or_none())
+        return kind.initial if data is None else kind.read_state(bytes(data))
 
     def events(self, *, scope: str | None = None, stream: str | None = None) -> list[tuple[int, Recorded]]:
         """Return (leaf index, event) of a scope or a stream, in the order of the log."""

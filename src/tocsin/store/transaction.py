@@ -206,13 +206,13 @@ def read_events(
 ) -> list[tuple[int, Recorded]]:
     """Return (leaf index, event) of a scope or a stream in the order of the log."""
     query = (
-        select(tables.event, tables.leaf.c.index)
+        select(tables.event, tables.leaf.c["index"].label("leaf_index"))
         .join_from(
             tables.leaf,
             tables.event,
             (tables.leaf.c.stream == tables.event.c.stream) & (tables.leaf.c.position == tables.event.c.position),
         )
-        .order_by(tables.leaf.c.index)
+        .order_by(tables.leaf.c["index"])
     )
     if scope is not None:
         query = query.where(tables.leaf.c.scope == scope)
@@ -225,7 +225,7 @@ def read_events(
         kind = rules.kinds[row.stream.split(":", 1)[0]]
         found.append(
             (
-                int(row.index),
+                int(row.leaf_index),
                 Recorded(
                     stream=row.stream,
                     position=row.position,

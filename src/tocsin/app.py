@@ -1,0 +1,247 @@
+"""Builds the program: keys, store, engine, connectors. The one place that knows how it all fits together."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import fcntl
+import logging
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import IO, Any
+
+from tocsin.catalog.access import ACCESS
+from tocsin.catalog.applied import CONFIGURATION
+from tocsin.connectors.apprise import AppriseSender, MailServer
+from tocsin.connectors.http_probe import HttpProbe
+from tocsin.connectors.mlflow import MlflowRegistry
+from tocsin.connectors.outgoing import parse_allowed
+from tocsin.connectors.sender import Sender
+from tocsin.engine import (
+    access, communicate, configuration, contain, declare, escalate, follow, intake, review, run_playbook, seal, watch,
+)  # fmt: skip
+from tocsin.engine.runner import Runner
+from tocsin.engine.world import Catalog, World
+from tocsin.evidence.custody import CUSTODY
+from tocsin.evidence.note import NoteSigner
+from tocsin.incidents.incident import INCIDENT
+from tocsin.kernel.clock import UTC, Clock
+from tocsin.kernel.errors import Refused
+from tocsin.response.communications.update import NOTICE
+from tocsin.response.containment.action import CONTAINMENT
+from tocsin.response.oncall.page import PAGE
+from tocsin.response.playbooks.run import RUN
+from tocsin.reviews.review import REVIEW
+from tocsin.settings import Settings
+from tocsin.store.database import Database
+from tocsin.store.evidence_store import EvidenceStore
+from tocsin.store.log import Log
+from tocsin.store.scope_keys import ScopeKeys
+from tocsin.store.store import Store
+from tocsin.store.transaction import Rules
+from tocsin.store.views import project
+
+log = logging.getLogger(__name__)
+
+KINDS: dict[str, Any] = {
+    kind.name: kind
+    for kind in (INCIDENT, PAGE, RUN, CONTAINMENT, NOTICE, REVIEW, CUSTODY, CONFIGURATION, ACCESS)
+}
+"""Every kind of stream by its name."""
+
+WORK = (
+    *intake.WORK, *declare.WORK, *escalate.WORK, *run_playbook.WORK, *contain.WORK, *communicate.WORK,
+    *review.WORK, *watch.WORK, *seal.WORK,
+)  # fmt: skip
+"""Everything a job can be."""
+
+
+class SystemClock:
+    """The real time."""
+
+    def now(self) -> dt.datetime:
+        """Return the present time in UTC."""
+        return dt.datetime.now(UTC)
+
+
+@dataclass
+class Program:
+    """A built program. `start` begins the threads; without it a virtual clock may drive the runner."""
+
+    settings: Settings
+    world: World
+    runner: Runner
+    first_password: str | None = None
+    """The random password of the first administrator, when one was made just now."""
+    lock: IO[str] | None = None
+
+    def start(self) -> None:
+        """Start the writer and the runner."""
+        self.world.store.writer.start()
+        self.runner.start()
+
+    def stop(self) -> None:
+        """Finish what is in hand and close everything."""
+        self.runner.stop()
+        self.world.store.close()
+        if self.lock is not None:
+            self.lock.close()
+
+
+def build(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    sender: Sender | None = None,
+    chance: Callable[[int], bytes] = secrets.token_bytes,
+) -> Program:
+    """Build a program on its data directory: migrate, make missing keys, apply the configuration, first account.
+
+    Raises:
+        Refused: another server holds the data directory.
+        Invalid: the configuration or a setting does not fit.
+    """
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = _lock(settings.data)
+    try:
+        return _build(settings, clock or SystemClock(), sender, chance, lock)
+    except BaseException:
+        lock.close()
+        raise
+
+
+def _build(
+    settings: Settings, clock: Clock, sender: Sender | None, chance: Callable[[int], bytes], lock: IO[str]
+) -> Program:
+    keys = settings.data / "keys"
+    signer = NoteSigner(_key(keys / "log.key", chance), _origin(keys / "origin", settings, chance))
+    scope_keys = ScopeKeys(_key(keys / "master.key", chance), chance)
+    rules = Rules(keys=scope_keys, chance=chance, follow=follow.follow, project=project, kinds=KINDS)
+    store = Store(Database(settings.url), clock=clock, log=Log(signer), rules=rules)
+    try:
+        store.prepare()
+        vault = EvidenceStore(
+            settings.data / "evidence",
+            lambda scope: store.read(lambda connection: scope_keys.get(connection, scope)),
+            chance,
+        )
+        world = World(
+            store=store,
+            clock=clock,
+            chance=chance,
+            catalog=Catalog(configuration.read_defaults()),
+            vault=vault,
+            sender=sender or _sender(settings),
+            link_secret=_key(keys / "links.key", chance),
+            base_url=settings.public_url,
+        )
+        _connect(world)
+        configuration.restore(world)
+        if settings.config is not None:
+            files = configuration.read_directory(settings.config)
+            configuration.apply(world, files, actor="system:start", source=str(settings.config))
+        password = _first_administrator(world, settings)
+        store.run(lambda tx: watch.plan(tx, world))
+        return Program(settings, world, Runner(world, WORK, intake.drain), password, lock)
+    except BaseException:
+        store.close()
+        raise
+
+
+def _connect(world: World) -> None:
+    """Fill in the connectors: those that ship, and those that other packages offer by entry point."""
+    world.containment["mlflow"] = MlflowRegistry()
+    for probe in (HttpProbe(), watch.MonitorProbe(world)):
+        world.probes[probe.name] = probe
+    for found in entry_points(group="tocsin.connectors"):
+        connector = found.load()()
+        if hasattr(connector, "act"):
+            world.containment.setdefault(connector.name, connector)
+        if hasattr(connector, "answer"):
+            world.probes.setdefault(connector.name, connector)
+
+
+def _sender(settings: Settings) -> Sender:
+    mail = None
+    if settings.smtp_host:
+        mail = MailServer(
+            host=settings.smtp_host,
+            port=settings.smtp_port,
+            sender=settings.mail_from,
+            security=settings.smtp_security,
+            user=settings.smtp_user,
+            password=settings.smtp_password,
+        )
+    return AppriseSender(mail=mail, allowed=parse_allowed(settings.allow_private))
+
+
+def _first_administrator(world: World, settings: Settings) -> str | None:
+    if world.store.read(access.has_accounts):
+        return None
+    made = settings.admin_password or secrets.token_urlsafe(12)
+    access.create_account(
+        world,
+        email=settings.admin_email,
+        name="Administrator",
+        password=made,
+        role="administrator",
+        actor="system:start",
+    )
+    return None if settings.admin_password else made
+
+
+# --- files of the data directory ------------------------------------------------------------------
+
+
+def _lock(data: Path) -> IO[str]:
+    """Hold the data directory for this process; the lock ends with it, also when it is killed."""
+    file = open(data / "lock", "a+", encoding="utf-8")  # noqa: SIM115 - held as long as the program runs
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.seek(0)
+        holder = file.read().strip() or "unknown"
+        file.close()
+        raise Refused(
+            f"Another server (process {holder}) holds the data directory {data}.",
+            mend="Stop it, or choose another directory with --data.",
+        ) from error
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
+
+
+def _key(path: Path, chance: Callable[[int], bytes]) -> bytes:
+    """Return a secret of 32 bytes; made at first start, readable by the owner only."""
+    if path.exists():
+        return path.read_bytes()
+    key = chance(32)
+    _write_secret(path, key)
+    return key
+
+
+def _origin(path: Path, settings: Settings, chance: Callable[[int], bytes]) -> str:
+    """Return the log's name. It is part of every checkpoint, so it is fixed at first start."""
+    if path.exists():
+        return path.read_text().strip()
+    name = settings.origin or f"tocsin.invalid/log-{chance(4).hex()}"
+    _write_secret(path, name.encode())
+    return name
+
+
+def _write_secret(path: Path, data: bytes) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    beside = path.with_suffix(".part")
+    with contextlib.suppress(FileNotFoundError):
+        beside.unlink()
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.rename(path)

@@ -1,0 +1,1 @@
+"""What follows what: intake, monitors, escalation, playbooks, containment, updates, evidence; run as jobs."""

@@ -1,0 +1,286 @@
+"""Who may come in: accounts, sign-in, sessions, API tokens and integration keys (PLT-1).
+
+Secrets are shown once and kept only as digests: argon2id for passwords, SHA-256 for random tokens.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import hashlib
+from dataclasses import dataclass
+from typing import get_args
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+from sqlalchemy import Connection, and_, delete, func, insert, select, update
+
+from tocsin.catalog.access import ACCESS, AccountRole, ChangeRole, CreateAccount, CreateToken, RevokeToken, SignIn
+from tocsin.engine.world import World
+from tocsin.kernel.errors import Invalid, NotFound, NotSignedIn, Refused, Unavailable
+from tocsin.store import tables
+from tocsin.store.transaction import INSTALLATION, Transaction
+
+SESSION_HOURS = 12
+SHORTEST_PASSWORD = 10
+FAILURES_ALLOWED = 10
+FAILURE_WINDOW = dt.timedelta(minutes=10)
+ROLES: tuple[AccountRole, ...] = get_args(AccountRole)
+
+_hasher = PasswordHasher()
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Somebody who may sign in."""
+
+    id: str
+    email: str
+    name: str
+    role: AccountRole
+    person: str | None
+    """Their id in the catalog, where they are in it."""
+
+    @property
+    def actor(self) -> str:
+        """How the record names them: as a person of the catalog where they are one."""
+        return f"person:{self.person}" if self.person else f"account:{self.id}"
+
+    @property
+    def who(self) -> str:
+        """The id that roles, approvals and answers carry."""
+        return self.person or self.id
+
+
+def secret(world: World, prefix: str) -> str:
+    """Return a fresh random token of 256 bits, recognisable by its prefix."""
+    return prefix + base64.urlsafe_b64encode(world.chance(32)).rstrip(b"=").decode()
+
+
+def digest(token: str) -> str:
+    """Return the form in which a random token is kept."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+# --- accounts -------------------------------------------------------------------------------------
+
+
+def create_account(
+    world: World, *, email: str, name: str, password: str, role: str, actor: str, person: str | None = None
+) -> Account:
+    """Create an account; raise `Invalid` for a bad field and `Refused` when the address has one."""
+    email = email.strip().lower()
+    if "@" not in email or len(email) > 200 or any(letter.isspace() for letter in email):
+        raise Invalid(f"{email!r} is not an e-mail address.", where="email")
+    if role not in ROLES:
+        raise Invalid(f"{role!r} is not a role.", where="role", mend=f"Use one of {', '.join(ROLES)}.")
+    if len(password) < SHORTEST_PASSWORD:
+        raise Invalid(f"A password has at least {SHORTEST_PASSWORD} characters.", where="password")
+    hashed = _hasher.hash(password)
+    known = person or _person_of(world, email)
+
+    def create(tx: Transaction) -> Account:
+        taken = select(tables.account.c.id).where(tables.account.c.email == email)
+        if tx.connection.execute(taken).first():
+            raise Refused(f"{email} has an account already.", mend="Change its role instead.")
+        id = tx.new_id()
+        tx.connection.execute(
+            insert(tables.account).values(
+                id=id, email=email, name=name.strip() or email, person=known, password=hashed, role=role,
+                created_at=tx.now, disabled=False,
+            )
+        )  # fmt: skip
+        command = CreateAccount(account=id, role=role, person=known)
+        tx.execute(ACCESS, INSTALLATION, command, actor=actor, scope=INSTALLATION)
+        return Account(id, email, name.strip() or email, role, known)
+
+    return world.store.run(create)
+
+
+def change_role(world: World, id: str, role: str, *, actor: str) -> None:
+    """Set an account's role; the last administrator keeps theirs."""
+    if role not in ROLES:
+        raise Invalid(f"{role!r} is not a role.", where="role", mend=f"Use one of {', '.join(ROLES)}.")
+
+    def change(tx: Transaction) -> None:
+        table = tables.account
+        others = select(func.count()).where(and_(table.c.role == "administrator", table.c.id != id))
+        if role != "administrator" and not tx.connection.execute(others).scalar_one():
+            raise Refused("This is the last administrator.", mend="Make another one first.")
+        tx.connection.execute(update(table).where(table.c.id == id).values(role=role))
+        command = ChangeRole(account=id, role=role)
+        tx.execute(ACCESS, INSTALLATION, command, actor=actor, scope=INSTALLATION)
+
+    world.store.run(change)
+
+
+def accounts(connection: Connection) -> list[Account]:
+    """Return every account, by address."""
+    return [_account(row) for row in connection.execute(select(tables.account).order_by(tables.account.c.email))]
+
+
+def has_accounts(connection: Connection) -> bool:
+    """Return whether anybody can sign in at all."""
+    return connection.execute(select(tables.account.c.id).limit(1)).first() is not None
+
+
+def _account(row: object) -> Account:
+    return Account(row.id, row.email, row.name, row.role, row.person)  # type: ignore[attr-defined]
+
+
+def _person_of(world: World, email: str) -> str | None:
+    people = world.catalog.current.people.values()
+    return next((person.id for person in people if person.email.lower() == email), None)
+
+
+# --- sign-in --------------------------------------------------------------------------------------
+
+
+def sign_in(world: World, email: str, password: str) -> tuple[Account, str]:
+    """Return the account and a fresh session token.
+
+    Raises:
+        NotSignedIn: address or password is wrong; which one is not said.
+        Unavailable: too many failures lately for this address.
+    """
+    email = email.strip().lower()
+    row = world.store.read(lambda c: c.execute(select(tables.account).where(tables.account.c.email == email)).first())
+    _throttle(world, email)
+    if not _matches(row.password if row else None, password) or row is None or row.disabled:
+        _note_failure(world, email, row.id if row else None)
+        raise NotSignedIn("The address or the password is wrong.", mend="Try again, or ask an administrator.")
+    token = secret(world, "")
+
+    def open_session(tx: Transaction) -> Account:
+        expires = tx.now + dt.timedelta(hours=SESSION_HOURS)
+        tx.connection.execute(delete(tables.session).where(tables.session.c.expires_at < tx.now))
+        tx.connection.execute(
+            insert(tables.session).values(
+                digest=digest(token), account=row.id, created_at=tx.now, expires_at=expires
+            )
+        )
+        tx.execute(ACCESS, INSTALLATION, SignIn(account=row.id), actor=f"account:{row.id}", scope=INSTALLATION)
+        person = row.person or _person_of(world, row.email)
+        if person != row.person:
+            tx.connection.execute(update(tables.account).where(tables.account.c.id == row.id).values(person=person))
+        return Account(row.id, row.email, row.name, row.role, person)
+
+    return world.store.run(open_session), token
+
+
+_UNKNOWN = _hasher.hash("nobody has this password")
+
+
+def _matches(hashed: str | None, password: str) -> bool:
+    """Check a password; an unknown address takes as long as a known one."""
+    try:
+        _hasher.verify(hashed or _UNKNOWN, password)
+    except VerificationError:
+        return False
+    return hashed is not None
+
+
+def _throttle(world: World, email: str) -> None:
+    table, since = tables.sign_in_failure, world.clock.now() - FAILURE_WINDOW
+    recent = select(func.count()).where(and_(table.c.email == email, table.c.at > since))
+    if world.store.read(lambda connection: connection.execute(recent).scalar_one()) >= FAILURES_ALLOWED:
+        raise Unavailable("Too many failed attempts for this address.", mend="Wait ten minutes, then try again.")
+
+
+def _note_failure(world: World, email: str, account: str | None) -> None:
+    def note(tx: Transaction) -> None:
+        table = tables.sign_in_failure
+        tx.connection.execute(delete(table).where(table.c.at < tx.now - FAILURE_WINDOW))
+        tx.connection.execute(insert(table).values(email=email[:200], at=tx.now))
+        if account is not None:
+            command = SignIn(account=account, refused="The password was wrong.")
+            tx.execute(ACCESS, INSTALLATION, command, actor=f"account:{account}", scope=INSTALLATION)
+
+    world.store.run(note)
+
+
+def session_account(world: World, token: str) -> Account | None:
+    """Return who a session token belongs to, or None."""
+    now = world.clock.now()
+    query = (
+        select(tables.account)
+        .join(tables.session, tables.session.c.account == tables.account.c.id)
+        .where(tables.session.c.digest == digest(token), tables.session.c.expires_at > now)
+        .where(tables.account.c.disabled.is_(False))
+    )
+    row = world.store.read(lambda connection: connection.execute(query).first())
+    return _account(row) if row else None
+
+
+def sign_out(world: World, token: str) -> None:
+    """End a session."""
+    mine = delete(tables.session).where(tables.session.c.digest == digest(token))
+    world.store.run(lambda tx: tx.connection.execute(mine)).close()
+
+
+# --- tokens and keys ------------------------------------------------------------------------------
+
+
+def create_token(world: World, account: str, name: str, *, actor: str) -> tuple[str, str]:
+    """Return (id, secret) of a new API token for an account; the secret is shown once."""
+    token = secret(world, "tcn_")
+
+    def create(tx: Transaction) -> str:
+        known = select(tables.account.c.id).where(tables.account.c.id == account)
+        if tx.connection.execute(known).first() is None:
+            raise NotFound("There is no such account.")
+        id = tx.new_id()
+        row = {"digest": digest(token), "id": id, "name": name[:200], "account": account, "created_at": tx.now}
+        tx.connection.execute(insert(tables.api_token).values(**row))
+        command = CreateToken(token=id, name=name[:200], purpose="api")
+        tx.execute(ACCESS, INSTALLATION, command, actor=actor, scope=INSTALLATION)
+        return id
+
+    return world.store.run(create), token
+
+
+def create_integration_key(world: World, name: str, *, actor: str) -> tuple[str, str]:
+    """Return (id, secret) of a new integration key: 32 characters, as PagerDuty's senders expect."""
+    key = hashlib.sha256(world.chance(32)).hexdigest()[:32]
+
+    def create(tx: Transaction) -> str:
+        id = tx.new_id()
+        row = {"digest": digest(key), "id": id, "name": name[:200], "created_at": tx.now}
+        tx.connection.execute(insert(tables.integration_key).values(**row))
+        command = CreateToken(token=id, name=name[:200], purpose="integration")
+        tx.execute(ACCESS, INSTALLATION, command, actor=actor, scope=INSTALLATION)
+        return id
+
+    return world.store.run(create), key
+
+
+def revoke(world: World, id: str, *, actor: str) -> None:
+    """Take the force of a token or key away; raise `Refused` when there is none."""
+
+    def take(tx: Transaction) -> None:
+        tx.execute(ACCESS, INSTALLATION, RevokeToken(token=id), actor=actor, scope=INSTALLATION)
+        for table in (tables.api_token, tables.integration_key):
+            tx.connection.execute(update(table).where(table.c.id == id).values(revoked_at=tx.now))
+
+    world.store.run(take)
+
+
+def token_account(world: World, token: str) -> Account | None:
+    """Return who an API token belongs to, or None."""
+    query = (
+        select(tables.account)
+        .join(tables.api_token, tables.api_token.c.account == tables.account.c.id)
+        .where(tables.api_token.c.digest == digest(token), tables.api_token.c.revoked_at.is_(None))
+        .where(tables.account.c.disabled.is_(False))
+    )
+    row = world.store.read(lambda connection: connection.execute(query).first())
+    return _account(row) if row else None
+
+
+def integration_name(world: World, key: str) -> str | None:
+    """Return the id of the integration that a key belongs to, or None."""
+    query = select(tables.integration_key.c.id).where(
+        tables.integration_key.c.digest == digest(key), tables.integration_key.c.revoked_at.is_(None)
+    )
+    found: str | None = world.store.read(lambda connection: connection.execute(query).scalar_one_or_none())
+    return found

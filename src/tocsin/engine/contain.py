@@ -1,0 +1,335 @@
+"""Containment as jobs: capture first, then act, then verify by probe; each step resumes after a crash (CON-3).
+
+An action sets an absolute state that the approved preview names, so doing it twice is observed once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from tocsin import __version__
+from tocsin.catalog.system import Component, ContainmentAction, System
+from tocsin.connectors.ports import Acted, Captured
+from tocsin.engine import crash
+from tocsin.engine.duty import ENGINE, Duty, Errand, Later
+from tocsin.engine.profiles import recent_profiles
+from tocsin.engine.world import World
+from tocsin.evidence.custody import CUSTODY, Collect
+from tocsin.evidence.item import EvidenceItem
+from tocsin.incidents.incident import INCIDENT, OPEN, Contain, Incident, LoseContainment
+from tocsin.kernel.errors import NotFound, Refused
+from tocsin.response.containment import action as containment
+from tocsin.response.containment.action import CONTAINMENT, Check, Containment, SnapshotItem
+from tocsin.response.containment.preview import Change, Preview, blast_radius, dependents
+from tocsin.store.jobs import Held
+from tocsin.store.transaction import Transaction
+
+STATE, CONFIGURATION, PROFILES = "state.json", "configuration.json", "profiles.json"
+"""What every snapshot holds, whatever else its connector captures: the names a preview promises."""
+
+VERIFY_EVERY_SECONDS = 1.0
+VERIFY_ATTEMPTS = 120
+
+
+# --- what people ask for --------------------------------------------------------------------------
+
+
+def preview(world: World, system_id: str, action_id: str) -> tuple[ContainmentAction, Preview]:
+    """Return the action with absolute parameters and what it would do; changes nothing.
+
+    Raises:
+        NotFound: no such system, action or connector.
+        Unavailable, Refused, Invalid: what the outside system answered.
+    """
+    catalog = world.catalog.current
+    system = catalog.system(system_id)
+    action = system.action(action_id)
+    if action is None:
+        have = ", ".join(one.id for one in system.containment) or "none"
+        raise NotFound(f"{system.name} has no containment action {action_id!r}.", mend=f"It has: {have}.")
+    dry = world.containment_connector(action.connector).preview(action.params)
+    everything: list[System | Component] = [*catalog.systems.values(), *catalog.components.values()]
+    shown = Preview(
+        changes=tuple(Change(what=one.what, was=one.before, becomes=one.after) for one in dry.changes),
+        affected=blast_radius(system, dependents(system.id, everything)),
+        reversible=action.reversible,
+        takes=action.takes,
+        snapshot_items=(STATE, CONFIGURATION, PROFILES),
+        notes=(*((action.affects,) if action.affects else ()), *dry.warnings),
+    )
+    return msgspec.structs.replace(action, params=dry.params), shown
+
+
+def request(world: World, incident: str, action_id: str, *, reason: str, by: str, actor: str) -> str:
+    """Ask for a containment action of the incident's system; return its id."""
+    system = _system_of(world, world.store.state(INCIDENT, incident))
+    action, shown = preview(world, system.id, action_id)
+
+    def ask(tx: Transaction) -> str:
+        state = tx.state(INCIDENT, incident)
+        if state.status not in OPEN:
+            raise Refused(f"The incident is {state.status}.", mend="Contain an open incident, or reopen this one.")
+        id = tx.new_id()
+        command = containment.Request(
+            incident=incident,
+            system=system.id,
+            action=action,
+            severity=state.severity,
+            preview=shown,
+            reason=reason,
+            by=by,
+        )
+        tx.execute(CONTAINMENT, id, command, actor=actor, scope=incident)
+        return id
+
+    return world.store.run(ask)
+
+
+def approve(world: World, id: str, *, by: str, actor: str, expected: int | None = None) -> Containment:
+    """Agree to an action as `by`, with the roles they hold on the incident."""
+
+    def agree(tx: Transaction) -> Containment:
+        state = _known(tx.state(CONTAINMENT, id))
+        roles = roles_of(tx.state(INCIDENT, state.incident), by)
+        command = containment.Approve(by=by, roles=roles)
+        scope = state.incident
+        return tx.execute(CONTAINMENT, id, command, actor=actor, scope=scope, expected=expected).state
+
+    return world.store.run(agree)
+
+
+def decline(world: World, id: str, *, by: str, reason: str, actor: str) -> Containment:
+    """Turn a request down."""
+    return _tell(world, id, containment.Decline(by=by, reason=reason), actor)
+
+
+def override_order(world: World, id: str, *, by: str, reason: str, actor: str) -> Containment:
+    """Let an approved action go before its snapshot, in an emergency; it stays on the record."""
+    return _tell(world, id, containment.OverrideOrder(by=by, reason=reason), actor)
+
+
+def revert(world: World, id: str, *, by: str, reason: str, actor: str) -> Containment:
+    """Undo an action outside, then record that it is undone."""
+    state = _known(world.store.state(CONTAINMENT, id))
+    assert state.action is not None
+    if not state.in_effect() or not state.action.reversible:
+        return _tell(world, id, containment.Revert(by=by, reason=reason), actor)  # refuses, with the reason
+    connector = world.containment_connector(state.action.connector)
+    done = connector.act(connector.undo(state.action.params, state.observed_before))
+    return _tell(world, id, containment.Revert(by=by, reason=reason, observed_after=done.after), actor)
+
+
+def _tell(world: World, id: str, command: containment.ContainmentCommand, actor: str) -> Containment:
+    def tell(tx: Transaction) -> Containment:
+        state = _known(tx.state(CONTAINMENT, id))
+        after = tx.execute(CONTAINMENT, id, command, actor=actor, scope=state.incident).state
+        incident = tx.state(INCIDENT, state.incident)
+        if after.status == "reverted" and incident.containment == id and incident.status in OPEN:
+            lost = LoseContainment(reason=f"{after.reverted_by} reverted it: {after.end_reason}")
+            tx.execute(INCIDENT, state.incident, lost, actor=actor, scope=state.incident)
+        return after
+
+    return world.store.run(tell)
+
+
+def roles_of(incident: Incident, person: str) -> tuple[str, ...]:
+    """Return the roles that `person` holds on the incident."""
+    return tuple(role for role, holder in incident.roles.items() if holder == person)
+
+
+def _known(state: Containment) -> Containment:
+    if state.status == "none":
+        raise NotFound("There is no such containment action.")
+    return state
+
+
+def _system_of(world: World, incident: Incident) -> System:
+    if not incident.number:
+        raise NotFound("There is no such incident.")
+    if incident.system is None:
+        raise Refused("The incident names no system.", mend="Say which system it is about first.")
+    return world.catalog.current.system(incident.system)
+
+
+# --- capture --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One containment action in hand."""
+
+    id: str
+    state: Containment
+    action: ContainmentAction
+
+
+def _work(job: Held, world: World, due: bool) -> Work | None:
+    state = world.store.state(CONTAINMENT, job.payload["containment"])
+    return Work(job.payload["containment"], state, state.action) if due and state.action else None
+
+
+def _prepare_snapshot(job: Held, world: World) -> Work | None:
+    state = world.store.state(CONTAINMENT, job.payload["containment"])
+    return _work(job, world, not state.snapshot)
+
+
+def _capture(work: Work, world: World) -> list[EvidenceItem]:
+    """Copy everything into the vault; return its custody records, not yet on the record."""
+    crash.point("contain.before_snapshot")
+    connector = world.containment_connector(work.action.connector)
+    catalog = world.catalog.current
+    captured = [
+        _json(STATE, connector.describe_state(work.action.params)),
+        _json(CONFIGURATION, {"version": world.catalog.version, "system": catalog.system(work.state.system),
+                              "monitors": catalog.monitors_of(work.state.system)}),
+        _json(PROFILES, recent_profiles(world.store, work.state.system, world.clock.now())),
+        *connector.snapshot(work.action.params),
+    ]  # fmt: skip
+    items = []
+    for one in captured:
+        digest = world.vault.put(work.state.incident, one.data)
+        items.append(_item(work, one, digest, world))
+    crash.point("contain.after_snapshot")
+    return items
+
+
+def _json(name: str, value: object) -> Captured:
+    data = msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=1)
+    return Captured(name=name, media_type="application/json", data=data)
+
+
+def _item(work: Work, one: Captured, digest: str, world: World) -> EvidenceItem:
+    return EvidenceItem(
+        id=f"{work.id}.{digest[:16]}.{_slug(one.name)}"[:60],
+        incident=work.state.incident,
+        what=one.name,
+        sha256=digest,
+        size=len(one.data),
+        media_type=one.media_type,
+        source_system=work.state.system,
+        source_locator=f"{work.action.connector}:{one.name}",
+        collected_by=ENGINE,
+        collected_at=world.clock.now(),
+        acquisition_method=f"{work.action.connector} connector, before containment",
+        tool="tocsin",
+        tool_version=__version__,
+        volatile=True,
+        reason=f"Snapshot before '{work.action.title}'.",
+    )
+
+
+def _slug(name: str) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in name)
+
+
+def _record_snapshot(tx: Transaction, job: Held, work: Work, items: Any, world: World) -> None:
+    scope = work.state.incident
+    for item in items:
+        tx.execute(CUSTODY, item.id, Collect(item=item), actor=ENGINE, scope=scope)
+    sealed = tuple(
+        SnapshotItem(name=item.what, sha256=item.sha256, evidence=item.id, size=item.size) for item in items
+    )
+    tx.execute(CONTAINMENT, work.id, containment.RecordSnapshot(items=sealed), actor=ENGINE, scope=scope)
+
+
+def _snapshot_failed(tx: Transaction, job: Held, why: str, world: World) -> None:
+    _failed(tx, job, "capture", why)
+
+
+# --- act ------------------------------------------------------------------------------------------
+
+
+def _prepare_act(job: Held, world: World) -> Work | None:
+    state = world.store.state(CONTAINMENT, job.payload["containment"])
+    return _work(job, world, state.may_act() and not state.acted)
+
+
+def _act(work: Work, world: World) -> Acted:
+    crash.point("contain.before_act")
+    done = world.containment_connector(work.action.connector).act(work.action.params)
+    crash.point("contain.after_act")
+    return done
+
+
+def _record_act(tx: Transaction, job: Held, work: Work, done: Any, world: World) -> None:
+    command = containment.RecordAction(observed_before=done.before, observed_after=done.after, detail=done.detail)
+    tx.execute(CONTAINMENT, work.id, command, actor=ENGINE, scope=work.state.incident)
+
+
+def _act_failed(tx: Transaction, job: Held, why: str, world: World) -> None:
+    _failed(tx, job, "act", why)
+
+
+# --- verify ---------------------------------------------------------------------------------------
+
+
+def _prepare_verify(job: Held, world: World) -> tuple[Work, bool] | None:
+    state = world.store.state(CONTAINMENT, job.payload["containment"])
+    work = _work(job, world, state.status == "acted")
+    return (work, job.attempt >= VERIFY_ATTEMPTS - 1) if work else None
+
+
+def _verify(request: tuple[Work, bool], world: World) -> tuple[Check, ...]:
+    """Ask every probe; while one does not say yes, ask again soon, and record what it says at the end of patience."""
+    work, last = request
+    system = world.catalog.current.system(work.state.system)
+    checks = tuple(_check(world, system, name, work) for name in work.action.verify)
+    if not checks:
+        observed = world.containment_connector(work.action.connector).describe_state(work.action.params)
+        holds = all(observed.get(name) == value for name, value in work.state.observed_after.items())
+        checks = (Check(probe="state", holds="yes" if holds else "no", measured=observed),)
+    waiting = [check for check in checks if check.holds != "yes"]
+    if waiting and not last:
+        raise Later(VERIFY_EVERY_SECONDS, "; ".join(f"{one.probe}: {one.detail or one.holds}" for one in waiting))
+    crash.point("contain.after_verify")
+    return checks
+
+
+def _check(world: World, system: System, name: str, work: Work) -> Check:
+    probe = system.probe(name)
+    if probe is None:
+        return Check(probe=name, holds="unknown", detail="The catalog no longer has this probe.")
+    since = {"since": work.state.observed_after.get("at", "")} if work.state.observed_after.get("at") else {}
+    given = {**work.action.params, **since}
+    answer = world.probe_connector(probe.connector).answer(probe.params, given)
+    return Check(probe=name, holds=answer.answer, measured=answer.measured, detail=answer.detail)
+
+
+def _record_verify(tx: Transaction, job: Held, request: Any, checks: Any, world: World) -> None:
+    work: Work = request[0]
+    command = containment.RecordVerification(checks=checks)
+    tx.execute(CONTAINMENT, work.id, command, actor=ENGINE, scope=work.state.incident)
+
+
+def _verify_failed(tx: Transaction, job: Held, why: str, world: World) -> None:
+    _failed(tx, job, "verify", why)
+
+
+def _failed(tx: Transaction, job: Held, stage: containment.Stage, why: str) -> None:
+    command = containment.Fail(stage=stage, reason=why)
+    tx.execute(CONTAINMENT, job.payload["containment"], command, actor=ENGINE, scope=job.scope)
+
+
+def _contained(tx: Transaction, job: Held, world: World) -> None:
+    id = job.payload["incident"]
+    state = tx.state(CONTAINMENT, job.payload["containment"])
+    assert state.action is not None
+    told = "; ".join(check.detail for check in state.checks if check.detail)
+    summary = f"{state.action.title}: verified. {told}".strip()
+    command = Contain(containment=job.payload["containment"], summary=summary)
+    tx.execute(INCIDENT, id, command, actor=ENGINE, scope=id)
+
+
+WORK = (
+    Errand("contain.snapshot", _prepare_snapshot, _capture, _record_snapshot, _snapshot_failed, attempts=5),
+    Errand("contain.act", _prepare_act, _act, _record_act, _act_failed, attempts=5),
+    Errand(
+        "contain.verify", _prepare_verify, _verify, _record_verify, _verify_failed, attempts=VERIFY_ATTEMPTS,
+        backoff=lambda attempt: dt.timedelta(seconds=VERIFY_EVERY_SECONDS),
+    ),
+    Duty("incident.contain", _contained),
+)  # fmt: skip

@@ -1,0 +1,258 @@
+"""Declaring an incident, by policy from an alert or by a person, and assessing it anew when facts change (CLS-3, CLS-4)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+
+from sqlalchemy import select
+
+from tocsin.alerts.alert import Alert
+from tocsin.alerts.routing import Routing, facts_of, readable
+from tocsin.catalog.configuration import Configuration
+from tocsin.engine.duty import ENGINE, Duty
+from tocsin.engine.world import World
+from tocsin.incidents import classification
+from tocsin.incidents.deadline import deadlines
+from tocsin.incidents.incident import (
+    INCIDENT, OPEN, AttachAlert, ChangeCategory, ChangeSeverity, CheckDeadline, Criterion, Deadline, Declare,
+    Incident, IncidentCommand, RecordFacts, Status,
+)  # fmt: skip
+from tocsin.incidents.severity import Assessment, assess
+from tocsin.kernel.clock import from_wire
+from tocsin.kernel.errors import Invalid, NotFound
+from tocsin.kernel.severity import Severity, worse
+from tocsin.signals.reported import Fact
+from tocsin.store import tables
+from tocsin.store.jobs import Held
+from tocsin.store.transaction import Outcome, Transaction
+
+
+def known_facts(catalog: Configuration, system: str | None) -> dict[str, Fact]:
+    """Return what the catalog itself knows about the exposure of a system, as facts."""
+    known = catalog.systems.get(system or "")
+    facts: dict[str, Fact] = {}
+    if known is not None and known.users_exposed and "users_exposed" in catalog.vocabulary.facts:
+        facts["users_exposed"] = known.users_exposed
+    return facts
+
+
+def assessed(catalog: Configuration, facts: Mapping[str, Fact]) -> Assessment:
+    """Return what the severity matrix says about `facts`."""
+    return assess(catalog.matrix, facts, catalog.vocabulary, catalog.response_profile)
+
+
+# --- by policy, from an alert ---------------------------------------------------------------------
+
+
+def declare_from_alert(
+    tx: Transaction, world: World, alert: str, after: Alert, decided: Routing, group: str | None
+) -> str:
+    """Declare an incident for an alert as routing decided; return its id."""
+    catalog = world.catalog.current
+    facts, _ = readable({**known_facts(catalog, after.system), **facts_of(after)}, catalog.vocabulary)
+    assessment = assessed(catalog, facts)
+    severity = worse(assessment.severity, decided.severity)
+    id = tx.new_id()
+    command = Declare(
+        number=tx.next_number("incident"),
+        title=after.title or after.labels.get("alertname", "Alert"),
+        description=after.annotations.get("summary", after.annotations.get("description", "")),
+        severity=severity,
+        category=decided.category,
+        system=decided.system,
+        reported_by=f"{after.source}:{after.labels.get('alertname', '')}".rstrip(":"),
+        source="alert",
+        began_at=after.began_at,
+        criteria=_criteria(assessment),
+        facts=dict(after.facts),
+        why=decided.why,
+        deadlines=_deadlines(catalog, assessment, severity, tx.now),
+    )
+    tx.execute(INCIDENT, id, command, actor=ENGINE, scope=id)
+    _attach(tx, id, alert, after, why="It declared the incident.", resolved=False)
+    if group is not None:
+        _tie_group(tx, group, id)
+    return id
+
+
+def attach_alert(tx: Transaction, alert: str, after: Alert, group: str | None, *, resolved: bool) -> str | None:
+    """Tie an alert to the open incident of its group; return the incident's id, or None when there is none."""
+    if group is None:
+        return None
+    found = tx.connection.execute(select(tables.alert_group.c.incident).where(tables.alert_group.c.id == group))
+    incident = found.scalar_one_or_none()
+    if incident is None:
+        return None
+    state = tx.state(INCIDENT, incident)
+    if resolved:
+        if state.alerts.get(alert):
+            _attach(tx, incident, alert, after, why="Its sender says that it ended.", resolved=True)
+        return str(incident)
+    if state.status not in OPEN:
+        return None
+    _attach(tx, incident, alert, after, why="It came with the alerts of this incident.", resolved=False)
+    if after.facts:
+        note = RecordFacts(facts=dict(after.facts), reason=f"Asserted by the alert '{after.title}'.")
+        tx.execute(INCIDENT, incident, note, actor=ENGINE, scope=incident)
+    return str(incident)
+
+
+def _attach(tx: Transaction, incident: str, alert: str, after: Alert, *, why: str, resolved: bool) -> None:
+    command = AttachAlert(alert=alert, title=after.title, why=why, resolved=resolved)
+    tx.execute(INCIDENT, incident, command, actor=ENGINE, scope=incident)
+
+
+def _tie_group(tx: Transaction, group: str, incident: str) -> None:
+    table = tables.alert_group
+    tx.connection.execute(table.update().where(table.c.id == group).values(incident=incident))
+
+
+def _criteria(assessment: Assessment) -> tuple[Criterion, ...]:
+    return tuple(Criterion(id=one.id, rank=one.rank, sentence=one.sentence) for one in assessment.fired)
+
+
+def _deadlines(
+    catalog: Configuration, assessment: Assessment, severity: Severity, start: dt.datetime
+) -> tuple[Deadline, ...]:
+    return tuple(
+        Deadline(kind=one.kind, due=one.due, source=one.source)
+        for one in deadlines(assessment, severity, catalog.response_profile, start)
+    )
+
+
+# --- by a person ----------------------------------------------------------------------------------
+
+
+def declare(
+    world: World,
+    *,
+    title: str,
+    actor: str,
+    by: str,
+    description: str = "",
+    severity: Severity = None,
+    category: str | None = None,
+    system: str | None = None,
+    facts: Mapping[str, Fact] | None = None,
+    began_at: dt.datetime | None = None,
+) -> tuple[str, int]:
+    """Declare an incident from a title alone, or with what is known; return its id and number.
+
+    Raises:
+        Invalid: an unknown category, system or fact; the text lists the choices.
+    """
+    catalog = world.catalog.current
+    given = checked_facts(catalog, facts or {})
+    _known(category, [one.id for one in catalog.taxonomy.categories], "category")
+    _known(system, list(catalog.systems), "system")
+    assessment = assessed(catalog, {**known_facts(catalog, system), **given})
+    decided = severity if severity is not None else assessment.severity
+
+    def write(tx: Transaction) -> tuple[str, int]:
+        id, number = tx.new_id(), tx.next_number("incident")
+        command = Declare(
+            number=number,
+            title=title,
+            description=description,
+            severity=decided,
+            category=category,
+            system=system,
+            reported_by=by,
+            source="person",
+            began_at=began_at,
+            criteria=_criteria(assessment),
+            facts=given,
+            why=() if severity is None else ("The severity was set by the person who declared it.",),
+            deadlines=_deadlines(catalog, assessment, decided, tx.now),
+        )
+        tx.execute(INCIDENT, id, command, actor=actor, scope=id)
+        return id, number
+
+    return world.store.run(write)
+
+
+def checked_facts(catalog: Configuration, facts: Mapping[str, Fact]) -> dict[str, Fact]:
+    """Return `facts` when the vocabulary knows each of them; raise `Invalid` naming the first that it does not."""
+    vocabulary = catalog.vocabulary
+    for name, value in facts.items():
+        vocabulary.read(name, value)
+    return dict(facts)
+
+
+def _known(value: str | None, choices: list[str], what: str) -> None:
+    if value is not None and value not in choices:
+        raise Invalid(
+            f"There is no {what} called {value!r}.", where=what, mend=f"Use one of: {', '.join(sorted(choices))}."
+        )
+
+
+def tell(
+    world: World, id: str, command: IncidentCommand, *, actor: str, expected: int | None = None
+) -> Outcome[Incident]:
+    """Give a command to an incident; raise `Stale` when `expected` is given and the record has moved on."""
+
+    def act(tx: Transaction) -> Outcome[Incident]:
+        if not tx.state(INCIDENT, id).number:
+            raise NotFound("There is no such incident.")
+        return tx.execute(INCIDENT, id, command, actor=actor, scope=id, expected=expected)
+
+    return world.store.run(act)
+
+
+def change_severity(
+    world: World, id: str, severity: Severity, reason: str, *, actor: str, expected: int | None = None
+) -> Outcome[Incident]:
+    """Override the severity as a person, with a reason; its deadlines follow."""
+    catalog = world.catalog.current
+    state = world.store.state(INCIDENT, id)
+    assessment = assessed(catalog, _all_facts(catalog, state))
+    start = state.declared_at or world.clock.now()
+    command = ChangeSeverity(
+        severity=severity, reason=reason, deadlines=_deadlines(catalog, assessment, severity, start)
+    )
+    return tell(world, id, command, actor=actor, expected=expected)
+
+
+def change_category(world: World, id: str, category: str, reason: str, *, actor: str) -> Outcome[Incident]:
+    """Override the category as a person, with a reason."""
+    _known(category, [one.id for one in world.catalog.current.taxonomy.categories], "category")
+    return tell(world, id, ChangeCategory(category=category, reason=reason), actor=actor)
+
+
+# --- as jobs --------------------------------------------------------------------------------------
+
+
+def _all_facts(catalog: Configuration, state: Incident) -> dict[str, Fact]:
+    return {**known_facts(catalog, state.system), **state.facts}
+
+
+def _reassess(tx: Transaction, job: Held, world: World) -> None:
+    """New facts re-assess the severity; what a person set is only ever made worse by them."""
+    id, catalog = job.payload["incident"], world.catalog.current
+    state = tx.state(INCIDENT, id)
+    if state.status in (Status.CLOSED, Status.UNDECLARED):
+        return
+    assessment = assessed(catalog, _all_facts(catalog, state))
+    decided = classification.reassess(
+        state.severity, assessment, set_by_person=state.severity_set_by_person, source=state.source
+    )
+    if decided is None:
+        return
+    command = ChangeSeverity(
+        severity=decided.severity,
+        reason=decided.reason,
+        by_policy=True,
+        criteria=_criteria(assessment),
+        deadlines=_deadlines(catalog, assessment, decided.severity, state.declared_at or tx.now),
+    )
+    tx.execute(INCIDENT, id, command, actor=ENGINE, scope=id)
+
+
+def _check_deadline(tx: Transaction, job: Held, world: World) -> None:
+    command = CheckDeadline(kind=job.payload["kind"], due=from_wire(job.payload["due"]))
+    tx.execute(INCIDENT, job.payload["incident"], command, actor=ENGINE, scope=job.scope)
+
+
+WORK = (Duty("incident.reassess", _reassess), Duty("incident.check_deadline", _check_deadline))
+

@@ -1,0 +1,256 @@
+"""From the inbox to alerts, groups and incidents: in order, exactly once, cursor and all in one transaction.
+
+What cannot be read is quarantined with its reason and shown; it never stops what comes behind it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+from sqlalchemy import and_, insert, select, update
+
+from tocsin.alerts import alert as alerts
+from tocsin.alerts import grouping, routing
+from tocsin.alerts.alert import Alert, Change
+from tocsin.alerts.grouping import Group
+from tocsin.catalog.configuration import Configuration
+from tocsin.engine import crash
+from tocsin.engine.declare import attach_alert, declare_from_alert, known_facts
+from tocsin.engine.duty import Duty
+from tocsin.engine.world import World
+from tocsin.kernel.errors import TocsinError
+from tocsin.signals.formats import alertmanager, monitor_alert, pagerduty
+from tocsin.signals.reported import Batch, ReportedAlert
+from tocsin.store import inbox, tables
+from tocsin.store.inbox import Accepted
+from tocsin.store.jobs import Held, Job
+from tocsin.store.transaction import Transaction
+from tocsin.store.writer import Lane
+
+CHUNK_SECONDS = 0.020
+CHUNK_BODIES = 20
+SWEEP_SECONDS = 5
+
+
+# --- what a body says -----------------------------------------------------------------------------
+
+
+def _alertmanager(body: Accepted) -> Batch:
+    return alertmanager.parse(body.body, body.received_at)
+
+
+def _pagerduty(body: Accepted) -> Batch:
+    chance, _, scope = body.note.partition("/")
+    event = pagerduty.parse(body.body, body.received_at, chance=bytes.fromhex(chance), scope=scope)
+    return Batch(alerts=(event.report,))
+
+
+def _monitor(body: Accepted) -> Batch:
+    return Batch(alerts=(monitor_alert.parse(body.body, body.received_at),))
+
+
+FORMATS: Mapping[str, Callable[[Accepted], Batch]] = {
+    alertmanager.SOURCE: _alertmanager,
+    pagerduty.SOURCE: _pagerduty,
+    monitor_alert.SOURCE: _monitor,
+}
+"""Format of an inbox row to its parser."""
+
+
+# --- the drain ------------------------------------------------------------------------------------
+
+
+def drain(world: World) -> bool:
+    """Derive one chunk of the inbox; return whether there was anything to derive."""
+    waiting = world.store.read(lambda connection: inbox.newest(connection) > inbox.derived(connection))
+    if not waiting:
+        return False
+    world.store.run(lambda tx: _derive_chunk(tx, world), Lane.BULK)
+    crash.point("derive.after_commit")
+    return True
+
+
+def _derive_chunk(tx: Transaction, world: World) -> None:
+    started = time.monotonic()
+    for body in inbox.undelivered(tx.connection, CHUNK_BODIES):
+        _derive(tx, world, body)
+        inbox.advance(tx.connection, body.id)
+        if time.monotonic() - started > CHUNK_SECONDS:
+            break
+    tx.touched.add("alerts")
+    crash.point("derive.before_commit")
+
+
+def _derive(tx: Transaction, world: World, body: Accepted) -> None:
+    try:
+        batch = FORMATS[body.format](body)
+    except (TocsinError, KeyError) as error:
+        inbox.quarantine(tx.connection, body.id, str(error))
+        return
+    if batch.refused:
+        reasons = "; ".join(f"alert {one.index}: {one.reason}" for one in batch.refused)
+        inbox.quarantine(tx.connection, body.id, reasons)
+    derive_alerts(tx, world, batch.alerts, body.received_at)
+
+
+def derive_alerts(tx: Transaction, world: World, reports: Sequence[ReportedAlert], now: dt.datetime) -> None:
+    """Merge `reports` into alerts and groups, and declare or attach what the policy says."""
+    catalog = world.catalog.current
+    places = routing.places(catalog)
+    known = _current(tx, [alerts.fingerprint(one) for one in reports])
+    for reported in reports:
+        before = known.get(alerts.fingerprint(reported))
+        after, change = alerts.merge(before[1] if before else None, reported, now, places.of(reported))
+        if after is None or change in (Change.DROPPED, Change.STALE):
+            continue
+        id = _keep(tx, world, catalog, before, after, change)
+        known[after.fingerprint] = (id, after)
+
+
+Kept = tuple[str, Alert]
+"""(row id, alert)"""
+
+
+def _current(tx: Transaction, fingerprints: Sequence[str]) -> dict[str, Kept]:
+    found: dict[str, Kept] = {}
+    for start in range(0, len(fingerprints), 500):
+        some = set(fingerprints[start : start + 500])
+        query = select(tables.alert.c.id, tables.alert.c.document).where(
+            and_(tables.alert.c.current.is_(True), tables.alert.c.fingerprint.in_(some))
+        )
+        for row in tx.connection.execute(query):
+            one = msgspec.json.decode(row.document, type=Alert)
+            found[one.fingerprint] = (row.id, one)
+    return found
+
+
+def _keep(
+    tx: Transaction, world: World, catalog: Configuration, before: Kept | None, after: Alert, change: Change
+) -> str:
+    """Write the alert and its group, and what they lead to; return the alert's row id."""
+    new_row = before is None or before[1].episode != after.episode
+    id = tx.new_id() if new_row or before is None else before[0]
+    group_id, group = _group(tx, before[1] if before else None, after)
+    incident = _lead(tx, world, catalog, id, after, change, group_id)
+    row = {
+        "status": after.status,
+        "severity": after.severity,
+        "category": after.category,
+        "system": after.system,
+        "title": after.title,
+        "starts_at": after.starts_at,
+        "last_seen": after.last_seen,
+        "group_id": group_id,
+        "document": msgspec.json.encode(after),
+        **({"incident": incident} if incident else {}),
+    }
+    if new_row:
+        if before is not None:
+            older = update(tables.alert).where(tables.alert.c.id == before[0]).values(current=False)
+            tx.connection.execute(older)
+        born = {"id": id, "fingerprint": after.fingerprint, "episode": after.episode, "source": after.source}
+        tx.connection.execute(insert(tables.alert).values(**born, current=True, **row))
+    else:
+        tx.connection.execute(update(tables.alert).where(tables.alert.c.id == id).values(**row))
+    _schedule_sweep(tx, after.ends_at if after.firing else None)
+    _schedule_sweep(tx, grouping.next_look(group) if group else None)
+    return id
+
+
+def _group(tx: Transaction, before: Alert | None, after: Alert) -> tuple[str | None, Group | None]:
+    key = grouping.group_key(grouping.group_labels(after))
+    opened = select(tables.alert_group).where(and_(tables.alert_group.c.open.is_(True), tables.alert_group.c.key == key))
+    row = tx.connection.execute(opened).one_or_none()
+    old = msgspec.json.decode(row.document, type=Group) if row else None
+    group = grouping.join(old, before, after, tx.now)
+    if group is None or group == old:
+        return (row.id if row else None), group
+    values = {
+        "key": group.key,
+        "open": group.open,
+        "updated_at": group.updated_at,
+        "alerts": group.alerts,
+        "document": msgspec.json.encode(group),
+    }
+    if row is None:
+        id = tx.new_id()
+        tx.connection.execute(insert(tables.alert_group).values(id=id, opened_at=group.opened_at, **values))
+        return id, group
+    tx.connection.execute(update(tables.alert_group).where(tables.alert_group.c.id == row.id).values(**values))
+    return row.id, group
+
+
+def _lead(
+    tx: Transaction, world: World, catalog: Configuration, id: str, after: Alert, change: Change, group: str | None
+) -> str | None:
+    """Declare an incident, or tell the one there is; return the incident's id, or None."""
+    if change.stops_firing:
+        return attach_alert(tx, id, after, group, resolved=True)
+    if not (change.starts_firing or change is Change.UPDATED) or not after.firing:
+        return None
+    attached = attach_alert(tx, id, after, group, resolved=False)
+    if attached is not None:
+        return attached
+    vocabulary = catalog.vocabulary
+    more = known_facts(catalog, after.system)
+    decided = routing.decide(after, catalog.declare_policy, vocabulary, more)
+    if not decided.declare:
+        return None
+    return declare_from_alert(tx, world, id, after, decided, group)
+
+
+# --- expiry ---------------------------------------------------------------------------------------
+
+
+def _schedule_sweep(tx: Transaction, due: dt.datetime | None) -> None:
+    if due is None:
+        return
+    seconds = -(-int(due.timestamp()) // SWEEP_SECONDS) * SWEEP_SECONDS
+    moment = dt.datetime.fromtimestamp(seconds, dt.UTC)
+    if moment <= tx.now:
+        moment = tx.now + dt.timedelta(seconds=SWEEP_SECONDS)
+        seconds = int(moment.timestamp())
+    tx.schedule(Job(kind="alerts.sweep", key=f"alerts.sweep/{seconds}", due_at=moment))
+
+
+def _sweep(tx: Transaction, job: Held, world: World) -> None:
+    """Expire alerts that nobody reports any more, and close groups that are quiet."""
+    catalog = world.catalog.current
+    firing = select(tables.alert.c.id, tables.alert.c.document).where(
+        and_(tables.alert.c.current.is_(True), tables.alert.c.status == "firing")
+    )
+    for row in tx.connection.execute(firing).all():
+        one = msgspec.json.decode(row.document, type=Alert)
+        after, change = alerts.expire(one, tx.now)
+        if change is Change.EXPIRED:
+            _keep(tx, world, catalog, (row.id, one), after, change)
+    opened = select(tables.alert_group).where(tables.alert_group.c.open.is_(True))
+    for row in tx.connection.execute(opened).all():
+        group = msgspec.json.decode(row.document, type=Group)
+        closed = grouping.close(group, tx.now)
+        if not closed.open:
+            values = {"open": False, "document": msgspec.json.encode(closed)}
+            tx.connection.execute(update(tables.alert_group).where(tables.alert_group.c.id == row.id).values(**values))
+        elif group.firing == 0:
+            _schedule_sweep(tx, grouping.next_look(group))
+    tx.touched.add("alerts")
+
+
+WORK = (Duty("alerts.sweep", _sweep),)
+
+
+def accept(world: World, *, format: str, integration: str, body: bytes, note: str = "") -> Callable[[Transaction], int]:
+    """Return the unit of work that puts a body into the inbox; its sender is answered after it is durable."""
+
+    def put(tx: Transaction) -> int:
+        id = inbox.accept(
+            tx.connection, now=tx.now, format=format, integration=integration, body=body, note=note
+        )
+        tx.scheduled += 1  # wakes the drain
+        crash.point("intake.before_commit")
+        return id
+
+    return put

@@ -1,0 +1,149 @@
+"""Evidence and proof: keep an upload, read an item, export an incident so that anyone can verify it (EVI-1..4, AUD-4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+
+from tocsin import __version__
+from tocsin.engine import crash
+from tocsin.engine.duty import Duty
+from tocsin.engine.world import World
+from tocsin.evidence import export as exports
+from tocsin.evidence.custody import CUSTODY, Access, Collect
+from tocsin.evidence.custody import Export as NoteExport
+from tocsin.evidence.item import EvidenceItem
+from tocsin.incidents.incident import INCIDENT
+from tocsin.kernel.errors import NotFound, TocsinError
+from tocsin.store import tables
+from tocsin.store.jobs import Held
+from tocsin.store.log import lookup
+from tocsin.store.transaction import Transaction
+
+
+def keep(
+    world: World, incident: str, data: bytes, *, what: str, media_type: str, reason: str, actor: str, id: str
+) -> EvidenceItem:
+    """Keep bytes that a person brings as evidence of an incident; return its custody record."""
+    if not world.store.state(INCIDENT, incident).number:
+        raise NotFound("There is no such incident.")
+    item = EvidenceItem(
+        id=id,
+        incident=incident,
+        what=what,
+        sha256=world.vault.put(incident, data),
+        size=len(data),
+        media_type=media_type,
+        source_system="upload",
+        source_locator=what,
+        collected_by=actor,
+        collected_at=world.clock.now(),
+        acquisition_method="upload",
+        tool="tocsin",
+        tool_version=__version__,
+        reason=reason,
+    )
+    world.store.run(lambda tx: tx.execute(CUSTODY, id, Collect(item=item), actor=actor, scope=incident))
+    return item
+
+
+def read(world: World, evidence: str, *, person: str, purpose: str, actor: str) -> tuple[EvidenceItem, bytes]:
+    """Return an item and its bytes; the reading itself goes on the record first."""
+    state = world.store.state(CUSTODY, evidence)
+    if state.item is None:
+        raise NotFound("There is no such evidence.")
+    item = state.item
+    command = Access(person=person, how="viewed", purpose=purpose)
+    world.store.run(lambda tx: tx.execute(CUSTODY, evidence, command, actor=actor, scope=item.incident))
+    return item, world.vault.get(item.incident, item.sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """An export: its id, the verifier key of its signer, and its files, relative path to bytes."""
+
+    id: str
+    vkey: str
+    files: dict[str, bytes]
+
+
+def export_incident(world: World, incident: str, *, by: str, purpose: str, actor: str) -> Exported:
+    """Return the export of an incident: every event with its proof, the evidence, sealed in the log itself."""
+    store = world.store
+    if not store.state(INCIDENT, incident).number:
+        raise NotFound("There is no such incident.")
+    id = _note_exports(world, incident, by=by, purpose=purpose, actor=actor)
+    recorded = store.events(scope=incident)
+    contents, absent, files = _evidence(world, incident)
+    manifest = exports.plan(
+        kind="incident",
+        export=id,
+        incident=incident,
+        origin=store.log.signer.name,
+        vkey=store.log.signer.vkey,
+        created_at=world.clock.now(),
+        recorded=recorded,
+        files=files,
+        absent=absent,
+    )
+    command = exports.seal_command(manifest, by=by, purpose=purpose)
+    store.run(lambda tx: tx.execute(CUSTODY, id, command, actor=actor, scope=incident))
+    crash.point("export.after_seal")
+    checkpoint = store.run(lambda tx: store.log.sign(tx.connection, tx.now))
+    (seal,) = store.events(stream=CUSTODY.stream(id))
+    built = store.read(
+        lambda connection: exports.build(
+            manifest,
+            recorded=recorded,
+            seal=seal,
+            checkpoint=checkpoint,
+            lookup=lookup(connection),
+            contents=contents,
+        )
+    )
+    return Exported(id, store.log.signer.vkey, built)
+
+
+def _items(world: World, incident: str) -> list[EvidenceItem]:
+    query = select(tables.evidence_item.c.id).where(tables.evidence_item.c.incident == incident)
+    ids = world.store.read(lambda connection: connection.execute(query).scalars().all())
+    states = (world.store.state(CUSTODY, id) for id in ids)
+    return [state.item for state in states if state.item is not None]
+
+
+def _note_exports(world: World, incident: str, *, by: str, purpose: str, actor: str) -> str:
+    """Put into each item's custody that it leaves with this export; return the export's id."""
+    items = _items(world, incident)
+
+    def note(tx: Transaction) -> str:
+        id = tx.new_id()
+        command = NoteExport(export=id, by=by, purpose=purpose)
+        for item in items:
+            tx.execute(CUSTODY, item.id, command, actor=actor, scope=incident)
+        return id
+
+    return world.store.run(note)
+
+
+def _evidence(world: World, incident: str) -> tuple[dict[str, bytes], dict[str, str], list[exports.File]]:
+    contents: dict[str, bytes] = {}
+    absent: dict[str, str] = {}
+    files = []
+    for item in _items(world, incident):
+        try:
+            data = world.vault.get(incident, item.sha256)
+        except TocsinError as error:
+            absent[item.sha256] = str(error)
+            continue
+        contents[exports.evidence_path(item.sha256)] = data
+        files.append(exports.evidence_file(item))
+    return contents, absent, files
+
+
+def _checkpoint(tx: Transaction, job: Held, world: World) -> None:
+    """Sign the log as it stands. The leaves of this very commit are under the next one."""
+    world.store.log.sign(tx.connection, tx.now)
+
+
+WORK = (Duty("log.checkpoint", _checkpoint),)

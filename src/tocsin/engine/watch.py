@@ -1,0 +1,206 @@
+"""Monitors as jobs: each looks at its window when due, keeps the reading, and reports through the inbox (DET-7, DET-8)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, and_, delete, insert, select
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.dialects.sqlite import insert as lite_insert
+
+from tocsin.catalog.monitor import Monitor
+from tocsin.connectors.ports import Answer, Params
+from tocsin.engine import profiles
+from tocsin.engine.duty import ENGINE, Duty, Errand
+from tocsin.engine.world import World
+from tocsin.kernel.errors import Invalid, NotFound
+from tocsin.signals import alarm
+from tocsin.signals.alarm import AlarmState, Transition
+from tocsin.signals.formats import monitor_alert
+from tocsin.signals.formats.monitor_alert import MonitorAlert
+from tocsin.signals.monitor import Reading, evaluate
+from tocsin.signals.reported import Fact
+from tocsin.store import inbox, tables
+from tocsin.store.jobs import Held, Job
+from tocsin.store.transaction import Transaction
+
+READINGS_KEPT = 2000
+"""Per monitor; what an incident needs of them is on its record."""
+
+
+# --- the chain of looks ---------------------------------------------------------------------------
+
+
+def _plan(tx: Transaction, job: Held, world: World) -> None:
+    plan(tx, world)
+
+
+def plan(tx: Transaction, world: World) -> None:
+    """Give every monitor its next look. Looks fall on multiples of the cadence, so planning twice adds nothing."""
+    for monitor in world.catalog.current.monitors.values():
+        _next_look(tx, monitor)
+
+
+def _next_look(tx: Transaction, monitor: Monitor) -> None:
+    due = (int(tx.now.timestamp()) // monitor.every_seconds + 1) * monitor.every_seconds
+    tx.schedule(
+        Job(
+            kind="watch.look",
+            key=f"watch.look/{monitor.id}/{due}",
+            due_at=dt.datetime.fromtimestamp(due, dt.UTC),
+            payload={"monitor": monitor.id},
+        )
+    )
+
+
+def look(world: World, monitor: Monitor) -> Reading:
+    """Return what `monitor` finds in its window now."""
+    now = world.clock.now()
+    start = now - dt.timedelta(seconds=monitor.window_seconds)
+
+    def read(connection: Connection) -> tuple[profiles.Window, Any]:
+        return (
+            profiles.window(connection, monitor.system, start, now + dt.timedelta(seconds=1)),
+            profiles.reference(connection, monitor.system),
+        )
+
+    seen, pinned = world.store.read(read)
+    return evaluate(
+        monitor,
+        pinned[0] if pinned else None,
+        seen.profile,
+        now,
+        window_start=start,
+        window_end=now,
+        model_version=seen.model_version,
+    )
+
+
+def _prepare(job: Held, world: World) -> Monitor | None:
+    return world.catalog.current.monitors.get(job.payload["monitor"])
+
+
+def _record(tx: Transaction, job: Held, monitor: Monitor, reading: Any, world: World) -> None:
+    kept = tx.connection.execute(
+        select(tables.monitor_state).where(tables.monitor_state.c.monitor == monitor.id)
+    ).one_or_none()
+    before = msgspec.json.decode(kept.alarm, type=AlarmState) if kept else AlarmState()
+    after, transition = alarm.step(before, reading, monitor)
+    _keep(tx, monitor, reading, after, (kept.runs if kept else 0) + 1)
+    if transition.kind in ("raised", "ended"):
+        body = monitor_alert.encode(_report(monitor, reading, after, transition))
+        inbox.accept(tx.connection, now=tx.now, format=monitor_alert.SOURCE, integration=ENGINE, body=body)
+        tx.scheduled += 1
+    tx.touched.add(f"system:{monitor.system}")
+    if monitor.id in world.catalog.current.monitors:
+        _next_look(tx, monitor)
+
+
+def _keep(tx: Transaction, monitor: Monitor, reading: Reading, after: AlarmState, runs: int) -> None:
+    document = msgspec.json.encode(reading)
+    values = {
+        "system": monitor.system,
+        "at": tx.now,
+        "state": reading.state,
+        "runs": runs,
+        "alarm": msgspec.json.encode(after),
+        "reading": document,
+    }
+    new = lite_insert if tx.connection.dialect.name == "sqlite" else pg_insert
+    statement = new(tables.monitor_state).values(monitor=monitor.id, **values)
+    tx.connection.execute(statement.on_conflict_do_update(index_elements=["monitor"], set_=values))
+    tx.connection.execute(
+        insert(tables.reading).values(monitor=monitor.id, at=tx.now, state=reading.state, document=document)
+    )
+    if runs % 100 == 0:
+        _forget(tx, monitor)
+
+
+def _forget(tx: Transaction, monitor: Monitor) -> None:
+    mine = tables.reading.c.monitor == monitor.id
+    newest = select(tables.reading.c.id).where(mine).order_by(tables.reading.c.id.desc()).limit(1)
+    last = tx.connection.execute(newest.offset(READINGS_KEPT)).scalar_one_or_none()
+    if last is not None:
+        tx.connection.execute(delete(tables.reading).where(and_(mine, tables.reading.c.id <= last)))
+
+
+def _report(monitor: Monitor, reading: Reading, state: AlarmState, transition: Transition) -> MonitorAlert:
+    raised = transition.kind == "raised"
+    return MonitorAlert(
+        monitor=monitor.id,
+        system=monitor.system,
+        category=monitor.category,
+        dimension=monitor.dimension,
+        title=monitor.title,
+        state="firing" if raised else "ended",
+        at=reading.at,
+        since=reading.window_start if raised else None,
+        reading=reading.sentence,
+        figures=reading.figures,
+        facts=facts_of(monitor, reading),
+        threshold=monitor.threshold,
+        unit=monitor.unit,
+        why=monitor.why,
+        model_version=reading.model_version,
+    )
+
+
+def facts_of(monitor: Monitor, reading: Reading) -> dict[str, Fact]:
+    """Return the facts that `monitor` asserts when it fires, as values of the vocabulary."""
+    measured = "" if reading.value is None else str(reading.value)
+    words: dict[str, Fact] = {"true": True, "false": False}
+    return {name: words.get(text.lower(), text) for name, text in monitor.asserted_facts(measured).items()}
+
+
+def _give_up(tx: Transaction, job: Held, why: str, world: World) -> None:
+    """A look that cannot be taken must not end the chain: the next one is planned all the same."""
+    monitor = world.catalog.current.monitors.get(job.payload["monitor"])
+    if monitor is not None:
+        _next_look(tx, monitor)
+
+
+# --- as a probe -----------------------------------------------------------------------------------
+
+
+class MonitorProbe:
+    """Answers a probe with fresh looks of monitors: yes when all are fine, no when one is beyond its threshold.
+
+    params: `monitors`, ids separated by commas.
+    """
+
+    name = "monitor"
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def answer(self, params: Params, given: Params) -> Answer:
+        """Return yes, no or unknown with each monitor's figures."""
+        names = [name.strip() for name in params.get("monitors", "").split(",") if name.strip()]
+        if not names:
+            raise Invalid("A monitor probe names its monitors.", where="monitors", mend="Write `monitors: a, b`.")
+        readings = [look(self._world, self._monitor(name)) for name in names]
+        measured = {}
+        for name, reading in zip(names, readings, strict=True):
+            measured[name] = reading.state if reading.value is None else f"{reading.value} {reading.unit}".strip()
+        return Answer(answer=_verdict(readings), measured=measured, detail=" ".join(one.sentence for one in readings))
+
+    def _monitor(self, name: str) -> Monitor:
+        found = self._world.catalog.current.monitors.get(name)
+        if found is None:
+            raise NotFound(f"There is no monitor called {name!r}.")
+        return found
+
+
+def _verdict(readings: list[Reading]) -> Any:
+    if any(reading.state == "breach" for reading in readings):
+        return "no"
+    return "unknown" if any(reading.state == "insufficient" for reading in readings) else "yes"
+
+
+WORK = (
+    Duty("watch.plan", _plan),
+    Errand("watch.look", _prepare, lambda monitor, world: look(world, monitor), _record, _give_up, attempts=3),
+)
