@@ -131,6 +131,18 @@ def test_nobody_at_home_is_unknown() -> None:
     assert HttpProbe().answer({"url": "http://127.0.0.1:9/"}, {}).answer == "unknown"
 
 
+def test_a_private_address_that_is_not_allowed_is_not_asked(url: str) -> None:
+    found = HttpProbe(allowed=False).answer({"url": f"{url}/version"}, {})
+    assert found.answer == "unknown"
+    assert "loopback" in found.detail
+
+
+def test_a_metadata_service_is_never_asked() -> None:
+    found = HttpProbe().answer({"url": "http://169.254.169.254/latest"}, {})
+    assert found.answer == "unknown"
+    assert "metadata" in found.detail
+
+
 @pytest.mark.parametrize(
     ("params", "where"),
     [

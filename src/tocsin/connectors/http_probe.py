@@ -18,20 +18,26 @@ from decimal import Decimal, InvalidOperation
 
 import httpx
 
+from tocsin.connectors.outgoing import Allowed, check_destination, guarded
 from tocsin.connectors.ports import Answer, Params
 from tocsin.connectors.time_limit import within
-from tocsin.kernel.errors import Invalid, Unavailable
+from tocsin.kernel.errors import Invalid, Refused, Unavailable
 
 KNOWN = frozenset({"url", "field", "equals", "at_most", "at_least"})
 BLANK = re.compile(r"\{([a-z_]+)\}")
 
 
 class HttpProbe:
-    """A `ProbeConnector` for anything that answers with JSON."""
+    """A `ProbeConnector` for anything that answers with JSON.
+
+    `allowed` lists the destinations that are not public. By default all of them may be asked, since a model
+    server is most often inside, but never a cloud's metadata service.
+    """
 
     name = "http"
 
-    def __init__(self, *, seconds: float = 3.0, most_bytes: int = 1_000_000) -> None:
+    def __init__(self, *, seconds: float = 3.0, most_bytes: int = 1_000_000, allowed: Allowed = True) -> None:
+        self._allowed = allowed
         self._seconds = seconds
         self._most_bytes = most_bytes
 
@@ -42,7 +48,7 @@ class HttpProbe:
             status, body = within(
                 self._seconds, f"Asking {wanted['url']}", lambda: self._fetch(wanted["url"])
             )
-        except (httpx.HTTPError, Unavailable) as error:
+        except (httpx.HTTPError, Unavailable, Refused) as error:
             return Answer(
                 answer="unknown", measured={}, detail=f"{wanted['url']} could not be asked: {error}"
             )
@@ -57,8 +63,10 @@ class HttpProbe:
         return _compared(wanted, found)
 
     def _fetch(self, url: str) -> tuple[int, bytes]:
+        place = check_destination(url, self._allowed)
         with (
-            httpx.Client(timeout=self._seconds, follow_redirects=False) as client,
+            guarded(self._allowed, place),
+            httpx.Client(timeout=self._seconds, follow_redirects=False, trust_env=False) as client,
             client.stream("GET", url) as got,
         ):
             body = bytearray()
