@@ -8,6 +8,7 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tocsin.catalog.review_form import ReviewQuestion
 from tocsin.kernel.errors import Refused
 from tocsin.kernel.event import payload_bytes
 from tocsin.reviews.action_item import ATTITUDES, faults, proof_fault
@@ -15,7 +16,6 @@ from tocsin.reviews.fairness_review import GroupGap
 from tocsin.reviews.figure import Times, figures
 from tocsin.reviews.review import (
     INITIAL,
-    QUESTIONS,
     REVIEW,
     AddActionItem,
     AddFactor,
@@ -31,6 +31,10 @@ from tocsin.reviews.review import (
     missing,
 )
 
+QUESTIONS = tuple(
+    ReviewQuestion(id=id, text=f"{id.capitalize()}?")
+    for id in ("happened", "detected", "impact", "causes", "remedy", "well", "better", "change")
+)
 NOW = dt.datetime(2026, 11, 23, 3, tzinfo=dt.UTC)
 
 severities = st.sampled_from([0, 1, 2, 3, None])
@@ -52,7 +56,13 @@ gaps = st.lists(
 prose = st.sampled_from(
     ["", "short", "A sentence that says quite enough.", "Another sentence that says enough."]
 )
-opens = st.builds(Open, incident=st.sampled_from(["i", "i", "j"]), severity=severities, gaps=gaps)
+opens = st.builds(
+    Open,
+    incident=st.sampled_from(["i", "i", "j"]),
+    severity=severities,
+    gaps=gaps,
+    questions=st.just(QUESTIONS),
+)
 commands = st.one_of(
     opens,
     st.builds(RefreshRecord, severity=severities, gaps=gaps),
@@ -181,6 +191,6 @@ def test_no_figure_is_negative_and_each_has_words(began, detected, paged, acknow
 
 def test_a_decimal_keeps_its_digits_through_the_record():
     gap = GroupGap(attribute="a", group="b", reference="c", measure="m", before=Decimal("0.10"))
-    (event,) = REVIEW.decide(INITIAL, Open(incident="i", severity=0, gaps=(gap,)), NOW)
+    (event,) = REVIEW.decide(INITIAL, Open(incident="i", severity=0, gaps=(gap,), questions=QUESTIONS), NOW)
     back = REVIEW.read_event(payload_bytes(event))
     assert str(back.gaps[0].before) == "0.10"

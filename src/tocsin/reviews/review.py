@@ -1,4 +1,4 @@
-"""A review, told by its events: what the record says, eight answers, factors, fairness, action items (REV-1..4).
+"""A review, told by its events: what the record says, answers, factors, fairness, action items (REV-1..4).
 
 The engine opens it with what the record already holds, so that people write only what the record cannot know.
 """
@@ -35,18 +35,6 @@ Part = Literal[
 
 FactorKind = Literal["model", "data", "process", "infrastructure", "human"]
 
-QUESTIONS: tuple[ReviewQuestion, ...] = (
-    ReviewQuestion(id="happened", text="What happened, in words that an outsider understands?"),
-    ReviewQuestion(id="detected", text="When and how was it noticed, and what would have shown it sooner?"),
-    ReviewQuestion(id="impact", text="Who and what was affected, and how much?"),
-    ReviewQuestion(id="causes", text="What lay beneath the trigger, and how do we know?"),
-    ReviewQuestion(id="remedy", text="What stopped the harm, and what repairs it for good?"),
-    ReviewQuestion(id="well", text="What worked and must be kept?"),
-    ReviewQuestion(id="better", text="What was slow, unclear, missing or wrong?"),
-    ReviewQuestion(id="change", text="What will be different afterwards, so that it does not come back?"),
-)
-"""The eight questions of a review, in the order they are asked, when the catalog has no form of its own."""
-
 AGENDA: tuple[tuple[str, int], ...] = (
     ("What happened", 15),
     ("Causes and contributing factors", 30),
@@ -82,14 +70,14 @@ class Factor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Opened(Event, frozen=True, kw_only=True, tag="review.opened"):
-    """The review began with what the record holds."""
+    """The review began with what the record holds, and with the questions of its form."""
 
     incident: str
     severity: Severity
     figures: tuple[Figure, ...] = ()
     timeline: tuple[Entry, ...] = ()
     gaps: tuple[GroupGap, ...] = ()
-    questions: tuple[ReviewQuestion, ...] = QUESTIONS
+    questions: tuple[ReviewQuestion, ...]
 
 
 class RecordRefreshed(Event, frozen=True, kw_only=True, tag="review.record_refreshed"):
@@ -191,7 +179,7 @@ class Open(Command, frozen=True, kw_only=True):
     figures: tuple[Figure, ...] = ()
     timeline: tuple[Entry, ...] = ()
     gaps: tuple[GroupGap, ...] = ()
-    questions: tuple[ReviewQuestion, ...] = QUESTIONS
+    questions: tuple[ReviewQuestion, ...]
 
 
 class RefreshRecord(Command, frozen=True, kw_only=True):
@@ -294,7 +282,7 @@ class Review(State, frozen=True, kw_only=True):
     figures: tuple[Figure, ...] = ()
     timeline: tuple[Entry, ...] = ()
     gaps: tuple[GroupGap, ...] = ()
-    questions: tuple[ReviewQuestion, ...] = QUESTIONS
+    questions: tuple[ReviewQuestion, ...] = ()
     """Those of the form that the review was opened with."""
     answers: dict[str, str] = {}
     factors: tuple[Factor, ...] = ()
@@ -391,6 +379,8 @@ def _edit(
 
 def _open(state: Review, command: Open) -> tuple[ReviewEvent, ...]:
     if state.status == "none":
+        if not command.questions:
+            raise Refused("A review asks questions.", mend="Open it with those of a review form.")
         event = Opened(
             incident=command.incident,
             severity=command.severity,

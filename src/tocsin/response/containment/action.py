@@ -238,6 +238,8 @@ class Containment(State, frozen=True, kw_only=True):
     """Whether the action took effect, whatever happened to it later."""
     checks: tuple[Check, ...] = ()
     """Those of the latest verification."""
+    capture_failure: str = ""
+    """Why an action whose order was overridden has no snapshot."""
     failed_stage: Stage | None = None
     failure: str = ""
     reverted_by: str = ""
@@ -376,8 +378,7 @@ def _snapshot(state: Containment, command: RecordSnapshot) -> tuple[ContainmentE
         if state.snapshot == command.items:
             return ()
         raise Refused("The snapshot of this action is sealed and cannot be replaced.")
-    late = bool(state.overridden_by) and state.status in ("acted", "verified", "failed")
-    if state.status != "approved" and not late:
+    if state.status != "approved" and not state.overridden_by:
         raise Refused(f"No snapshot is due: {_standing(state)}")
     for item in command.items:
         if not _SHA256.fullmatch(item.sha256):
@@ -397,11 +398,11 @@ def _snapshot(state: Containment, command: RecordSnapshot) -> tuple[ContainmentE
 def _override(state: Containment, command: OverrideOrder) -> tuple[ContainmentEvent, ...]:
     if state.overridden_by:
         return ()
-    if state.status != "approved":
+    captured_nothing = state.status == "failed" and state.failed_stage == "capture"
+    if state.status != "approved" and not captured_nothing:
         missing = approval.missing(state.approvals_needed, state.approvals)
-        why = (
-            f"an emergency overrides the order, not the approval. {missing}" if missing else _standing(state)
-        )
+        emergency = f"an emergency overrides the order, not the approval. {missing}"
+        why = emergency if state.status == "requested" else _standing(state)
         raise Refused(f"The order cannot be overridden now: {why}")
     _require(command.by, command.reason, "The order is overridden by a person, with a reason.")
     return (OrderOverridden(reason=command.reason.strip(), by=command.by),)
@@ -450,19 +451,23 @@ def _verify(
     return (Verified(checks=command.checks, holds=holds),)
 
 
-_STAGES: dict[str, tuple[Stage, ...]] = {
-    "approved": ("capture", "act"),
-    "sealed": ("act",),
-    "acted": ("verify",),
-}
+def _stages(state: Containment) -> tuple[Stage, ...]:
+    """Return the stages at which the action can fail now."""
+    stages: list[Stage] = []
+    if not state.snapshot and (state.status == "approved" or state.overridden_by):
+        stages.append("capture")
+    if state.may_act():
+        stages.append("act")
+    if state.status == "acted":
+        stages.append("verify")
+    return tuple(stages)
 
 
 def _fail(state: Containment, command: Fail) -> tuple[ContainmentEvent, ...]:
-    if state.status == "failed" and state.failed_stage == command.stage:
+    capture_was_waived = command.stage == "capture" and bool(state.overridden_by)
+    if state.failed_stage == command.stage or (capture_was_waived and state.capture_failure):
         return ()
-    possible = _STAGES.get(state.status, ())
-    if state.status == "approved" and not state.overridden_by:
-        possible = ("capture",)
+    possible = _stages(state)
     if command.stage not in possible:
         raise Refused(f"It cannot fail at '{command.stage}' now: {_standing(state)}")
     if not command.reason.strip():
@@ -535,9 +540,17 @@ def evolve(state: Containment, event: ContainmentEvent) -> Containment:
             return put(state, status="declined", declined_by=event.by, end_reason=event.reason)
         case SnapshotSealed():
             status: Status = "sealed" if state.status == "approved" else state.status
-            return put(state, snapshot=event.items, status=status)
+            return put(state, snapshot=event.items, status=status, capture_failure="")
         case OrderOverridden():
-            return put(state, overridden_by=event.by, override_reason=event.reason)
+            return put(
+                state,
+                status="approved",
+                overridden_by=event.by,
+                override_reason=event.reason,
+                capture_failure=state.failure,
+                failed_stage=None,
+                failure="",
+            )
         case Acted():
             return put(
                 state,
@@ -549,11 +562,18 @@ def evolve(state: Containment, event: ContainmentEvent) -> Containment:
         case Verified():
             return put(state, checks=event.checks, status="verified" if event.holds else "acted")
         case Failed():
-            return put(state, status="failed", failed_stage=event.stage, failure=event.reason)
+            return _failed(state, event)
         case Reverted():
             return put(state, status="reverted", reverted_by=event.by, end_reason=event.reason)
         case _:
             assert_never(event)
+
+
+def _failed(state: Containment, event: Failed) -> Containment:
+    put = msgspec.structs.replace
+    if event.stage == "capture" and state.overridden_by:  # the action goes on without its snapshot
+        return put(state, capture_failure=event.reason)
+    return put(state, status="failed", failed_stage=event.stage, failure=event.reason)
 
 
 def _requested(state: Containment, event: Requested) -> Containment:

@@ -84,11 +84,11 @@ def approve(by: str = "ben", *roles: str) -> Approve:
     return Approve(by=by, roles=roles or ("commander",))
 
 
-def checks(serves: str = "yes", gap: str = "yes") -> RecordVerification:
+def checks(serves: Any = "yes", gap: Any = "yes") -> RecordVerification:
     found = (
         Check(probe="serves_old", holds=serves),
         Check(probe="gap_closed", holds=gap, measured={"gap": "0.29"}),
-    )  # type: ignore[arg-type]
+    )
     return RecordVerification(checks=found)
 
 
@@ -119,6 +119,7 @@ HISTORY: dict[str, tuple[Any, ...]] = {
     "acted-first": (request(), approve(), OVERRIDE, ACT),
     "unverified": (*SEALED, ACT, checks(gap="no")),
     "verified": (*SEALED, ACT, checks()),
+    "uncaptured": (request(), approve(), Fail(stage="capture", reason="The store is full")),
     "not-taken": (*SEALED, Fail(stage="act", reason="The registry is down")),
     "not-shown": (*SEALED, ACT, Fail(stage="verify", reason="The gap stays")),
     "declined": (request(), Decline(by="ben", reason="Not the model")),
@@ -145,12 +146,13 @@ TABLE = """
 none         requested  requested  -         -         -         -         -      -         -          -          -       -         -
 requested    =          -          approved  declined  -         -         -      -         -          -          -       -         -
 approved     =          -          =         -         sealed    approved  -      -         -          failed     -       -         -
-overridden   =          -          =         -         sealed    =         acted  -         -          failed     failed  -         -
+overridden   =          -          =         -         sealed    =         acted  -         -          approved   failed  -         -
 sealed       =          -          =         -         =         -         acted  -         -          -          failed  -         -
 acted        =          -          =         -         =         -         =      verified  acted      -          -       failed    reverted
-acted-first  =          -          =         -         acted     =         =      verified  acted      -          -       failed    reverted
+acted-first  =          -          =         -         acted     =         =      verified  acted      acted      -       failed    reverted
 unverified   =          -          =         -         =         -         =      verified  =          -          -       failed    reverted
 verified     =          -          =         -         =         -         =      =         acted      -          -       -         reverted
+uncaptured   =          -          =         -         -         approved  -      -         -          =          -       -         -
 not-taken    =          -          =         -         =         -         -      -         -          -          =       -         -
 not-shown    =          -          =         -         =         -         =      -         -          -          -       =         reverted
 declined     =          -          -         =         -         -         -      -         -          -          -       -         -
@@ -252,8 +254,13 @@ def test_an_override_lets_the_action_go_first_and_the_snapshot_follow():
     assert CONTAINMENT.decide(after(request(), approve()), OVERRIDE, NOW) == (
         OrderOverridden(reason="People are harmed every minute", by="ben"),
     )
-    for last in ("acted", "verified", "failed"):
-        more = {"acted": (), "verified": (checks(),), "failed": (Fail(stage="verify", reason="no"),)}[last]
+    for last in ("acted", "verified", "failed", "reverted"):
+        more = {
+            "acted": (),
+            "verified": (checks(),),
+            "failed": (Fail(stage="verify", reason="no"),),
+            "reverted": (REVERT,),
+        }[last]
         late = after(request(), approve(), OVERRIDE, ACT, *more, SEAL)
         assert (late.status, late.snapshot) == (last, ITEMS)
 
@@ -312,6 +319,29 @@ def test_declining_tells_who_and_why():
     )
     state = after(request(), Decline(by="ben", reason="No"))
     assert (state.declined_by, state.end_reason) == ("ben", "No")
+
+
+def test_when_the_snapshot_cannot_be_made_an_override_still_lets_it_act_and_the_gap_stays_known():
+    state = after(*HISTORY["uncaptured"], OVERRIDE)
+    assert (state.status, state.may_act()) == ("approved", True)
+    assert (state.capture_failure, state.failed_stage, state.failure) == ("The store is full", None, "")
+    assert CONTAINMENT.decide(state, COMMAND["f-capture"], NOW) == ()
+    late = after(*HISTORY["uncaptured"], OVERRIDE, ACT, SEAL)
+    assert (late.status, late.snapshot, late.capture_failure) == ("acted", ITEMS, "")
+
+
+def test_a_snapshot_that_fails_after_an_override_does_not_fail_the_action():
+    for history in ((OVERRIDE,), (OVERRIDE, ACT), (OVERRIDE, ACT, checks()), (OVERRIDE, ACT, REVERT)):
+        before = after(request(), approve(), *history)
+        state = after(request(), approve(), *history, COMMAND["f-capture"])
+        assert (state.status, state.capture_failure) == (before.status, "The store is full")
+        assert CONTAINMENT.decide(state, COMMAND["f-capture"], NOW) == ()
+    failed = after(request(), approve(), OVERRIDE, COMMAND["f-act"], COMMAND["f-capture"])
+    assert (failed.status, failed.failed_stage, failed.capture_failure) == (
+        "failed",
+        "act",
+        "The store is full",
+    )
 
 
 @pytest.mark.parametrize(

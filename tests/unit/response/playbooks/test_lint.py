@@ -44,6 +44,10 @@ def task(id: str, next: str, **changes: Any) -> Task:
     return Task(id=id, text="Do it", next=next, **{"owner": "data_engineer", **changes})
 
 
+def decision(id: str, options: dict[str, str], role: Any = "commander") -> Decision:
+    return Decision(id=id, text="Go?", role=role, options=options)
+
+
 def texts(book: Playbook, **context: Any) -> list[tuple[str, str, str]]:
     return [(f.rule, f.step, f.text) for f in lint(book, **context)]
 
@@ -120,7 +124,7 @@ LOOP = "a run would go round 'a', 'b' for ever. Add a branch that leaves the loo
             [("dead-end", "a", "Question 'a' has no answers, so a run would stop there for ever.")],
         ),
         (
-            playbook(Decision(id="a", text="Go?", role="commander", options={})),
+            playbook(decision("a", {})),
             [("dead-end", "a", "Decision 'a' offers no option, so a run would stop there for ever.")],
         ),
         (
@@ -136,7 +140,7 @@ LOOP = "a run would go round 'a', 'b' for ever. Add a branch that leaves the loo
             [("no-owner", "a", "Step 'a' has no owner. Name the role that does it.")],
         ),
         (
-            playbook(Decision(id="a", text="Go?", role="", options={"go": "end"}), END),  # type: ignore[arg-type]
+            playbook(decision("a", {"go": "end"}, role=""), END),
             [("no-owner", "a", "Step 'a' has no owner. Name the role that does it.")],
         ),
         (
@@ -174,9 +178,7 @@ def test_errors_come_first_and_only_they_forbid_a_run():
 
 
 def test_roles_that_nobody_can_take_are_warned_of():
-    book = playbook(
-        task("a", "b"), Decision(id="b", text="Go?", role="commander", options={"go": "end"}), END
-    )
+    book = playbook(task("a", "b"), decision("b", {"go": "end"}), END)
     assert texts(book, staffed=("commander",)) == [
         ("nobody", "", "Nobody in the catalog can be 'technical_lead', who owns the playbook."),
         ("nobody", "a", "Nobody in the catalog can be 'data_engineer', whom step 'a' needs."),
