@@ -45,7 +45,7 @@ class Change(StrEnum):
     STALE = "stale"
     """A late word about an earlier episode: nothing changed."""
     DROPPED = "dropped"
-    """An acknowledgement without a firing alert: nothing changed."""
+    """An acknowledgement without a firing alert, or a second resolve by dedup key: nothing changed."""
 
     @property
     def starts_firing(self) -> bool:
@@ -192,7 +192,6 @@ def _difference(before: Alert, after: Alert) -> Change:
         before.annotations == after.annotations
         and before.severity == after.severity
         and before.title == after.title
-        and before.labels == after.labels
         and before.facts == after.facts
         and before.status == after.status
     )
@@ -229,14 +228,18 @@ def _episode(
 
 
 def _continued(existing: Alert, reported: ReportedAlert, now: dt.datetime, placement: Placement) -> Alert:
-    """Return the present episode after another report that the condition holds."""
+    """Return the present episode after another report that the condition holds.
+
+    What the alert is about (labels, system, category) stays as the episode began, or it would move to another
+    group while it fires; what is said of it (title, annotations, severity, facts) is the latest word.
+    """
     ends_at, timeout = (
         _later_end(existing, reported) if existing.firing else (reported.ends_at, reported.timeout)
     )
     return Alert(
         fingerprint=existing.fingerprint,
         source=existing.source,
-        labels=reported.labels or existing.labels,
+        labels=existing.labels,
         annotations=reported.annotations,
         title=reported.title or existing.title,
         status="firing",
@@ -249,8 +252,8 @@ def _continued(existing: Alert, reported: ReportedAlert, now: dt.datetime, place
         count=existing.count + 1,
         severity=placement.severity,
         sender_severity=reported.sender_severity or existing.sender_severity,
-        system=placement.system or existing.system,
-        category=placement.category or existing.category,
+        system=existing.system,
+        category=existing.category,
         acknowledged_by=existing.acknowledged_by,
         acknowledged_at=existing.acknowledged_at,
         generator_url=reported.generator_url or existing.generator_url,
@@ -277,6 +280,8 @@ def _ended(
         return _episode(existing, reported, now, placement), Change.ENDED_UNSEEN
     if existing.firing and reported.starts_given and ended_at < existing.starts_at:
         return existing, Change.STALE
+    if reported.dedup and not existing.firing:
+        return existing, Change.DROPPED
     if existing.status == "resolved":
         ended_at = max(ended_at, existing.ends_at or ended_at)
     alert = msgspec.structs.replace(
