@@ -10,8 +10,8 @@ INSTALLED := $(VENV)/.installed
 ARGS ?=
 JOBS ?= 0
 
-.PHONY: help setup demo test check bench lock clean \
-        check-lint check-format check-types check-imports check-locks check-duplicates
+.PHONY: help setup demo test check bench lock generate clean \
+        check-lint check-format check-types check-imports check-locks check-generated check-duplicates
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -31,9 +31,9 @@ test: setup ## run every test; installs chromium where it may
 	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 # Every part is run and told, also when an earlier one fails; parts run side by side, output in one piece each.
-check: setup ## lint, format, types, import contracts, locks, duplicates
+check: setup ## lint, format, types, import contracts, locks, generated files, duplicates
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target \
-	    check-types check-lint check-format check-imports check-locks check-duplicates
+	    check-types check-lint check-format check-imports check-locks check-generated check-duplicates
 
 check-lint:
 	@$(BIN)/ruff check .
@@ -50,6 +50,9 @@ check-imports:
 check-locks:
 	@$(BIN)/python tools/locks.py check
 
+check-generated:
+	@$(BIN)/python tools/schemas.py check
+
 check-duplicates:
 	@$(BIN)/python tools/duplicates.py
 
@@ -58,6 +61,9 @@ bench: setup ## run the benchmarks; each prints one JSON line
 
 lock: setup ## resolve the locks anew (UPGRADE=--upgrade takes the newest versions)
 	@$(BIN)/python tools/locks.py make $(UPGRADE)
+
+generate: setup ## write the files that are made from the source
+	@$(BIN)/python tools/schemas.py make
 
 clean: ## remove caches and what was built; keeps .venv and data
 	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage
