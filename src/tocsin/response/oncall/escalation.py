@@ -32,6 +32,9 @@ ANSWER_WITHIN: Mapping[int, dt.timedelta] = {
 LAST_CALL_WAITS = 3
 """Between two last calls lie this many times `ANSWER_WITHIN`: everyone has just been called."""
 
+LONG = dt.timedelta(days=60)
+"""A shift that lasts longer than this is told without its end."""
+
 Where = tuple[int, int]
 """(level, round)."""
 
@@ -163,7 +166,7 @@ def _of_schedule(id: str, directory: Directory, at: dt.datetime) -> Called:
     shift = rota.shift_at(found, at)
     if shift is None:
         return Called(people=(), notes=(f"Nobody is on call in {found.name} at this time.",))
-    name, why = directory.name(shift.person), f"is on call in {found.name}{_until(shift, found)}."
+    name, why = directory.name(shift.person), f"is on call in {found.name}{_until(shift, found, at)}."
     if directory.methods(shift.person):
         return Called(people=(_callee(directory, shift.person, f"{name} {why}"),))
     lost = f"{name} {why[:-1]}, and cannot be reached."
@@ -199,9 +202,11 @@ def _callee(directory: Directory, person: str, why: str) -> Callee:
     return Callee(person=person, methods=directory.methods(person), why=why)
 
 
-def _until(shift: rota.Shift, schedule: Schedule) -> str:
-    local = shift.end.astimezone(rota.zone(schedule))
-    return f" until {local:%Y-%m-%d %H:%M} {schedule.time_zone}" + (f" ({shift.why})" if shift.why else "")
+def _until(shift: rota.Shift, schedule: Schedule, at: dt.datetime) -> str:
+    reason = f" ({shift.why})" if shift.why else ""
+    if shift.end - at > LONG:
+        return reason
+    return f" until {shift.end.astimezone(rota.zone(schedule)):%Y-%m-%d %H:%M} {schedule.time_zone}{reason}"
 
 
 # --- sentences ------------------------------------------------------------------------------------

@@ -19,8 +19,6 @@ from tocsin.kernel.errors import Invalid
 
 DAY = dt.timedelta(days=1)
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-FOREVER = 3660 * DAY
-"""How far `shift_at` looks for the end of a shift: a lone person is on call for years on end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,17 +75,20 @@ def stand_ins(schedule: Schedule, at: dt.datetime) -> tuple[str, ...]:
 
 
 def shift_at(schedule: Schedule, at: dt.datetime) -> Shift | None:
-    """Return the shift under way at `at`, or None when nobody is on call. A very long one is cut at ten years."""
+    """Return the shift under way at `at`, or None when nobody is on call.
+
+    A long one is cut: at 31 days before `at`, and at 400 days after it.
+    """
     moment = aware(at)
     if not on_call(schedule, moment):
         return None
-    # Look a little ahead first: most shifts end within weeks, and a short look is cheap.
-    for ahead in (31 * DAY, 400 * DAY, FOREVER):
-        pieces = shifts(schedule, moment - 31 * DAY, moment + ahead)
-        present = next(piece for piece in pieces if piece.start <= moment < piece.end)
-        if present.end < moment + ahead:
-            return present
-    return present
+    present = _around(schedule, moment, 31 * DAY)  # most shifts end within weeks, and a short look is cheap
+    return present if present.end < moment + 31 * DAY else _around(schedule, moment, 400 * DAY)
+
+
+def _around(schedule: Schedule, moment: dt.datetime, ahead: dt.timedelta) -> Shift:
+    pieces = shifts(schedule, moment - 31 * DAY, moment + ahead)
+    return next(piece for piece in pieces if piece.start <= moment < piece.end)
 
 
 def _top(schedule: Schedule, moment: dt.datetime) -> tuple[str | None, str | None, str]:
@@ -133,8 +134,8 @@ def _cuts(schedule: Schedule, begin: dt.datetime, finish: dt.datetime) -> set[dt
     first, last = begin.astimezone(place).date() - 2 * DAY, finish.astimezone(place).date() + 2 * DAY
     for layer in schedule.layers:
         turn = max(0, (first - layer.start).days // layer.every_days)
-        while (day := layer.start + turn * layer.every_days * DAY) <= last:
-            cuts.add(_moment(day, layer.hand_off, place))
+        while layer.start + turn * layer.every_days * DAY <= last:
+            cuts.add(_hand_off(layer, turn, place))
             turn += 1
         for restriction in layer.restrictions:
             day = first
@@ -152,10 +153,15 @@ def _turn(layer: Layer, place: ZoneInfo, moment: dt.datetime) -> int | None:
     if not layer.people:
         return None
     days = (moment.astimezone(place).date() - layer.start).days
-    number = days // layer.every_days
-    if days % layer.every_days == 0 and moment < _moment(layer.start + days * DAY, layer.hand_off, place):
-        number -= 1  # the day of a hand-off, before its hour
+    # The clock may be put back over midnight just after a hand-off, so the day alone does not tell.
+    number = days // layer.every_days + 1
+    while moment < _hand_off(layer, number, place):
+        number -= 1
     return number if number >= 0 else None
+
+
+def _hand_off(layer: Layer, number: int, place: ZoneInfo) -> dt.datetime:
+    return _moment(layer.start + number * layer.every_days * DAY, layer.hand_off, place)
 
 
 def _is_on(layer: Layer, place: ZoneInfo, moment: dt.datetime) -> bool:
@@ -163,7 +169,7 @@ def _is_on(layer: Layer, place: ZoneInfo, moment: dt.datetime) -> bool:
         return True
     today = moment.astimezone(place).date()
     for restriction in layer.restrictions:
-        for day in (today - DAY, today):
+        for day in (today - DAY, today, today + DAY):
             if _WEEK[day.weekday()] in restriction.days:
                 opens, closes = _hours(restriction, day, place)
                 if opens <= moment < closes:
