@@ -109,7 +109,8 @@ def _as_written(value: dict[str, Any]) -> None:
 
 def _structs() -> dict[str, type[msgspec.Struct]]:
     """Return every struct of the catalog by its name, which is also its name in a schema."""
-    return {struct.__name__: struct for struct in (*_below(Part), FactType)}
+    structs: list[type[msgspec.Struct]] = [*_below(Part), FactType]
+    return {struct.__name__: struct for struct in structs}
 
 
 def _below(parent: type[msgspec.Struct]) -> set[type[msgspec.Struct]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from tocsin.catalog.document import Document, Id, Part, Text, Title
+from tocsin.kernel.predicate import Predicate
 
 
 class Category(Part, frozen=True, kw_only=True):
@@ -30,6 +31,10 @@ class Category(Part, frozen=True, kw_only=True):
     """The playbook that answers it, unless the system names another."""
     references: tuple[str, ...] = ()
     """Numbers in public catalogues of attacks and weaknesses, such as `MITRE ATLAS AML.T0020`."""
+    when: Predicate | None = None
+    """Facts that point to this category; without it only people and senders name it."""
+    precedence: int = 0
+    """When facts point to several categories, the highest counts."""
     is_incident: bool = True
     """False: something reported as an AI incident that is none."""
 
