@@ -125,6 +125,23 @@ def clean(text: str) -> str:
     return text
 
 
+def text_of(value: object) -> str:
+    """Return the text of anything; what has none is counted by the name of its type."""
+    try:
+        return str(value)
+    except Exception:  # a stranger's __str__ may do anything
+        return f"({type(value).__name__})"
+
+
+def plain(value: object) -> object:
+    """Return the Python value of an array's scalar; the text of anything else that has an `item`."""
+    try:
+        item = value.item()  # type: ignore[attr-defined]  # the caller has asked whether it is there
+    except Exception:  # an array of several values, say
+        return text_of(value)
+    return text_of(value) if hasattr(item, "item") else item
+
+
 def word_of(value: object) -> str:
     """Return the word that an outcome (prediction, label) or a group is counted under.
 
@@ -135,6 +152,8 @@ def word_of(value: object) -> str:
         return "other" if word == OTHER else word
     if isinstance(value, int):
         return str(int(value))[:LONGEST_TEXT]
+    if not isinstance(value, float) and hasattr(value, "item"):
+        return word_of(plain(value))
     number = number_of(value)
     if number is None:
         return UNKNOWN if value is None else clean(text_of(value))
@@ -143,14 +162,6 @@ def word_of(value: object) -> str:
     if not number.is_integer():
         return NUMBER
     return str(int(number))[:LONGEST_TEXT]
-
-
-def text_of(value: object) -> str:
-    """Return the text of anything; what has none is counted by the name of its type."""
-    try:
-        return str(value)
-    except Exception:  # a stranger's __str__ may do anything
-        return f"({type(value).__name__})"
 
 
 class Counts:

@@ -6,7 +6,19 @@ import hashlib
 from collections.abc import Callable, Iterable
 
 from tocsin_sdk import counts
-from tocsin_sdk.counts import OTHER, UNKNOWN, Buckets, Counts, K, bucket_of, clean, number_of, order, text_of
+from tocsin_sdk.counts import (
+    OTHER,
+    UNKNOWN,
+    Buckets,
+    Counts,
+    K,
+    bucket_of,
+    clean,
+    number_of,
+    order,
+    plain,
+    text_of,
+)
 
 MOST_TEXTS = 256
 MOST_GROUPS = 32
@@ -43,7 +55,7 @@ class Column:
         elif isinstance(value, bool):
             self.texts.add("true" if value else "false", count)
         elif not isinstance(value, int | float) and hasattr(value, "item"):
-            self.add(_plain(value), count)
+            self.add(plain(value), count)
         else:
             number = number_of(value)
             if number is None:
@@ -68,15 +80,6 @@ class Column:
         return isinstance(other, Column) and _slots(self) == _slots(other)
 
     __hash__ = None  # type: ignore[assignment]  # columns change
-
-
-def _plain(value: object) -> object:
-    """Return the Python value of an array scalar; the text of anything that has none."""
-    try:
-        item = value.item()  # type: ignore[attr-defined]  # the caller has asked whether it is there
-    except Exception:  # an array of several values, say
-        return text_of(value)
-    return text_of(value) if hasattr(item, "item") else item
 
 
 def _slots(part: object) -> list[object]:

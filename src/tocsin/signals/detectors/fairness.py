@@ -108,12 +108,13 @@ def _detect(look: Look, rates: tuple[Rate, ...]) -> Finding:
             gaps.append(_gap(look, rate, group, pinned, z))
     groups = tuple(figure for rate in rates for figure in _group_figures(look, rate, protected))
     if not gaps:
-        return Finding(state="insufficient", sentence=_unknown(lacking), groups=groups)
+        words = f"Nobody can tell: {'; '.join(lacking)}."
+        return Finding(state="insufficient", sentence=words, groups=groups)
     worst = max(gaps, key=lambda gap: (gap.judged.lower, gap.judged.value))
     breach = worst.judged.lower > look.threshold
     return Finding(
         state="breach" if breach else "insufficient" if lacking else "ok",
-        sentence=" ".join([_sentence(look, worst), *([_unknown(lacking)] if lacking else [])]),
+        sentence=_sentence(look, worst) + (f" Not judged: {'; '.join(lacking)}." if lacking else ""),
         value=worst.judged.value,
         lower=worst.judged.lower,
         upper=worst.judged.upper,
@@ -169,10 +170,6 @@ def _sentence(look: Look, gap: Gap) -> str:
         f"{said} {what} is {points(gap.judged.value)} ({interval} with {confidence} confidence), {beyond} "
         f"the tolerance of {points(look.threshold)}."
     )
-
-
-def _unknown(lacking: list[str]) -> str:
-    return f"Nobody can tell more: {'; '.join(lacking)}."
 
 
 def _figures(look: Look, gaps: list[Gap], worst: Gap, z: float) -> dict[str, str]:
