@@ -70,4 +70,4 @@ def test_every_ignore_names_its_rule_and_its_reason() -> None:
             found = ignore.search(line)
             if found and not ruled.get(found[1], typed).match(found[2]):
                 without.append(f"{path}:{number}: {line.strip()}")
-    assert without == []
+    assert not without, "\n".join(without)
