@@ -58,7 +58,7 @@ def test_every_python_package_has_its_init() -> None:
 
 
 def test_every_ignore_names_its_rule_and_its_reason() -> None:
-    """`# noqa: S603 - the reason` and `# type: ignore[arg-type]  # the reason`."""
+    """`# noqa: S603 - the reason` and `# type: ignore[arg-type]  # the reason`. Types of tests are not checked."""
     ignore = re.compile(r"#\s*(noqa|type:\s*ignore)(.*)")
     ruled = {"noqa": re.compile(r":\s*[A-Z]+\d+(,\s*[A-Z]+\d+)*\s*(-|#|\()\s*\w.{8,}")}
     typed = re.compile(r"\[[a-z-]+(,\s*[a-z-]+)*\]\s*#\s*\w.{8,}")
@@ -68,6 +68,8 @@ def test_every_ignore_names_its_rule_and_its_reason() -> None:
             continue
         for number, line in enumerate((ROOT / path).read_text().splitlines(), 1):
             found = ignore.search(line)
+            if found and found[1] != "noqa" and path.startswith("tests/"):
+                continue
             if found and not ruled.get(found[1], typed).match(found[2]):
                 without.append(f"{path}:{number}: {line.strip()}")
     assert not without, "\n".join(without)
