@@ -15,7 +15,15 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
-from tocsin.catalog.access import ACCESS, AccountRole, ChangeRole, CreateAccount, CreateToken, RevokeToken, SignIn
+from tocsin.catalog.access import (
+    ACCESS,
+    AccountRole,
+    ChangeRole,
+    CreateAccount,
+    CreateToken,
+    RevokeToken,
+    SignIn,
+)
 from tocsin.engine.world import World
 from tocsin.kernel.errors import Invalid, NotFound, NotSignedIn, Refused, Unavailable
 from tocsin.store import tables

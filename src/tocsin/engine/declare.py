@@ -12,16 +12,26 @@ from tocsin.alerts.routing import Routing, facts_of, readable
 from tocsin.catalog.configuration import Configuration
 from tocsin.engine.duty import ENGINE, Duty
 from tocsin.engine.world import World
-from tocsin.incidents import classification
-from tocsin.incidents.deadline import deadlines
+from tocsin.incidents.classification import reassess, standing
+from tocsin.incidents.deadline import deadlines, moved
 from tocsin.incidents.incident import (
-    INCIDENT, OPEN, AttachAlert, ChangeCategory, ChangeSeverity, CheckDeadline, Criterion, Deadline, Declare,
-    Incident, IncidentCommand, RecordFacts, Status,
+    INCIDENT,
+    OPEN,
+    AttachAlert,
+    ChangeCategory,
+    ChangeSeverity,
+    CheckDeadline,
+    Deadline,
+    Declare,
+    Incident,
+    IncidentCommand,
+    RecordFacts,
+    Status,
 )  # fmt: skip
-from tocsin.incidents.severity import Assessment, assess
+from tocsin.incidents.severity import Assessment, allowances, assess_in
 from tocsin.kernel.clock import from_wire
 from tocsin.kernel.errors import Invalid, NotFound
-from tocsin.kernel.severity import Severity, worse
+from tocsin.kernel.severity import Severity, paging_rank, worse
 from tocsin.signals.reported import Fact
 from tocsin.store import tables
 from tocsin.store.jobs import Held
@@ -37,11 +47,6 @@ def known_facts(catalog: Configuration, system: str | None) -> dict[str, Fact]:
     return facts
 
 
-def assessed(catalog: Configuration, facts: Mapping[str, Fact]) -> Assessment:
-    """Return what the severity matrix says about `facts`."""
-    return assess(catalog.matrix, facts, catalog.vocabulary, catalog.response_profile)
-
-
 # --- by policy, from an alert ---------------------------------------------------------------------
 
 
@@ -51,7 +56,7 @@ def declare_from_alert(
     """Declare an incident for an alert as routing decided; return its id."""
     catalog = world.catalog.current
     facts, _ = readable({**known_facts(catalog, after.system), **facts_of(after)}, catalog.vocabulary)
-    assessment = assessed(catalog, facts)
+    assessment = assess_in(catalog, facts)
     severity = worse(assessment.severity, decided.severity)
     id = tx.new_id()
     command = Declare(
@@ -64,7 +69,7 @@ def declare_from_alert(
         reported_by=f"{after.source}:{after.labels.get('alertname', '')}".rstrip(":"),
         source="alert",
         began_at=after.began_at,
-        criteria=_criteria(assessment),
+        criteria=assessment.for_record(),
         facts=dict(after.facts),
         why=decided.why,
         deadlines=_deadlines(catalog, assessment, severity, tx.now),
@@ -108,16 +113,25 @@ def _tie_group(tx: Transaction, group: str, incident: str) -> None:
     tx.connection.execute(table.update().where(table.c.id == group).values(incident=incident))
 
 
-def _criteria(assessment: Assessment) -> tuple[Criterion, ...]:
-    return tuple(Criterion(id=one.id, rank=one.rank, sentence=one.sentence) for one in assessment.fired)
-
-
 def _deadlines(
     catalog: Configuration, assessment: Assessment, severity: Severity, start: dt.datetime
 ) -> tuple[Deadline, ...]:
-    return tuple(
-        Deadline(kind=one.kind, due=one.due, source=one.source)
-        for one in deadlines(assessment, severity, catalog.response_profile, start)
+    respond, resolve = allowances(catalog.response_profile, severity, assessment.criteria)
+    return deadlines(respond, resolve, start)
+
+
+def _moved(
+    catalog: Configuration, assessment: Assessment, severity: Severity, state: Incident, now: dt.datetime
+) -> tuple[Deadline, ...]:
+    """Return the deadlines that a change of severity sets anew."""
+    respond, resolve = allowances(catalog.response_profile, severity, assessment.criteria)
+    return moved(
+        state.deadlines,
+        respond,
+        resolve,
+        declared_at=state.declared_at or now,
+        changed_at=now,
+        got_worse=paging_rank(severity) < paging_rank(state.severity),
     )
 
 
@@ -146,7 +160,7 @@ def declare(
     given = checked_facts(catalog, facts or {})
     _known(category, [one.id for one in catalog.taxonomy.categories], "category")
     _known(system, list(catalog.systems), "system")
-    assessment = assessed(catalog, {**known_facts(catalog, system), **given})
+    assessment = assess_in(catalog, {**known_facts(catalog, system), **given})
     decided = severity if severity is not None else assessment.severity
 
     def write(tx: Transaction) -> tuple[str, int]:
@@ -161,7 +175,7 @@ def declare(
             reported_by=by,
             source="person",
             began_at=began_at,
-            criteria=_criteria(assessment),
+            criteria=assessment.for_record(),
             facts=given,
             why=() if severity is None else ("The severity was set by the person who declared it.",),
             deadlines=_deadlines(catalog, assessment, decided, tx.now),
@@ -206,10 +220,12 @@ def change_severity(
     """Override the severity as a person, with a reason; its deadlines follow."""
     catalog = world.catalog.current
     state = world.store.state(INCIDENT, id)
-    assessment = assessed(catalog, _all_facts(catalog, state))
-    start = state.declared_at or world.clock.now()
+    assessment = assess_in(catalog, _all_facts(catalog, state))
     command = ChangeSeverity(
-        severity=severity, reason=reason, deadlines=_deadlines(catalog, assessment, severity, start)
+        severity=severity,
+        reason=reason,
+        criteria=assessment.for_record(),
+        deadlines=_moved(catalog, assessment, severity, state, world.clock.now()),
     )
     return tell(world, id, command, actor=actor, expected=expected)
 
@@ -233,18 +249,17 @@ def _reassess(tx: Transaction, job: Held, world: World) -> None:
     state = tx.state(INCIDENT, id)
     if state.status in (Status.CLOSED, Status.UNDECLARED):
         return
-    assessment = assessed(catalog, _all_facts(catalog, state))
-    decided = classification.reassess(
-        state.severity, assessment, set_by_person=state.severity_set_by_person, source=state.source
-    )
-    if decided is None:
+    assessment = assess_in(catalog, _all_facts(catalog, state))
+    now_known = standing(state)
+    decided = reassess(now_known, assessment)
+    if decided.action != "set":
         return
     command = ChangeSeverity(
         severity=decided.severity,
         reason=decided.reason,
         by_policy=True,
-        criteria=_criteria(assessment),
-        deadlines=_deadlines(catalog, assessment, decided.severity, state.declared_at or tx.now),
+        criteria=assessment.for_record(),
+        deadlines=_moved(catalog, assessment, decided.severity, state, tx.now),
     )
     tx.execute(INCIDENT, id, command, actor=ENGINE, scope=id)
 

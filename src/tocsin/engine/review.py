@@ -47,7 +47,7 @@ def told(world: World, recorded: Sequence[tuple[int, Recorded]]) -> list[timelin
             stream=one.stream,
             position=one.position,
             payload=msgspec.json.decode(one.payload),
-            name=lambda id: person_name(world, id),
+            name=lambda who: person_name(world, who),
         )
         if line is not None:
             lines.append(line)

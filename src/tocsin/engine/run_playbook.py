@@ -9,8 +9,8 @@ from tocsin.catalog.playbook import Question
 from tocsin.catalog.system import Probe
 from tocsin.connectors.ports import Answer
 from tocsin.engine import crash
-from tocsin.engine.duty import ENGINE, Duty, Errand
 from tocsin.engine.contain import roles_of
+from tocsin.engine.duty import ENGINE, Duty, Errand
 from tocsin.engine.world import World
 from tocsin.incidents.incident import INCIDENT
 from tocsin.kernel.errors import NotFound

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -142,14 +143,14 @@ class Runner:
             .limit(DUTIES_AT_ONCE)
         )
         ids = self.world.store.read(lambda connection: [row.id for row in connection.execute(due)])
-        futures = [(one, self.world.store.submit(lambda tx, id=one: self._duty(tx, id))) for one in ids]  # type: ignore[misc]
+        futures = [(one, self.world.store.submit(partial(self._duty, one))) for one in ids]
         for id, future in futures:
             error = future.exception()
             if error is not None:
                 self._duty_failed(id, error)
         return bool(ids)
 
-    def _duty(self, tx: Transaction, id: int) -> None:
+    def _duty(self, id: int, tx: Transaction) -> None:
         taken = (
             update(job)
             .where(and_(job.c.id == id, job.c.state == jobs.WAITING))

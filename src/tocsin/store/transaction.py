@@ -16,7 +16,16 @@ from sqlalchemy import Connection, insert, select, update
 from tocsin.evidence import merkle, sealing
 from tocsin.kernel.errors import Stale
 from tocsin.kernel.event import (
-    NONCE_BYTES, Command, Event, Recorded, State, StreamKind, leaf_bytes, payload_bytes, payload_digest, wire_name,
+    NONCE_BYTES,
+    Command,
+    Event,
+    Recorded,
+    State,
+    StreamKind,
+    leaf_bytes,
+    payload_bytes,
+    payload_digest,
+    wire_name,
 )  # fmt: skip
 from tocsin.kernel.ids import uuid7
 from tocsin.store import jobs, tables

@@ -150,7 +150,8 @@ def _run(tx: Transaction, one: Appended) -> None:
 
 def _containment(tx: Transaction, one: Appended) -> None:
     state = one.state
-    assert isinstance(state, containment.Containment) and state.action is not None
+    assert isinstance(state, containment.Containment)
+    assert state.action is not None
     values = {"state": state.status, "updated_at": one.at}
     if isinstance(one.event, containment.Requested):
         born = {"id": one.key, "incident": one.scope, "system": state.system, "action": state.action.id}
