@@ -143,7 +143,7 @@ class Examination:
             expected |= {CONSISTENCY} if manifest.earlier else set()
         directories = {path.rpartition("/")[0] for path in expected}
         for path, one in self._listed.items():
-            if manifest is None and ("/" in path or one.kind == "directory"):
+            if manifest is None and ("/" in path or one.kind == "directory" or path == CONSISTENCY):
                 continue  # without a manifest nobody can say what belongs there
             if one.kind == "directory":
                 if path not in directories:
@@ -196,6 +196,9 @@ class Examination:
             return None
         if entry.leaf.stream != f"custody:{sealed.export}":
             self.find(SEAL, f"it seals the export {sealed.export!r} in a stream of another name.", entry)
+        if self.checkpoint is not None and self.checkpoint.size != entry.index + 1:
+            why = f"its size is {self.checkpoint.size}, and the seal is leaf {entry.index}"
+            self.find(CHECKPOINT, f"it does not end with the seal: {why}.")
         if self._manifest_digest and sealed.manifest_sha256 != self._manifest_digest:
             why = f"its SHA-256 is {self._manifest_digest}, the seal says {sealed.manifest_sha256}"
             self.find(MANIFEST, f"it is not the manifest that was sealed in the log: {why}.")
@@ -208,8 +211,6 @@ class Examination:
         held = (manifest.export, manifest.kind, manifest.incident, len(manifest.entries), manifest.streams)
         if said != held:
             self.find(SEAL, "it speaks of another export, or of other streams, than the manifest.", entry)
-        if manifest.entries and manifest.entries[-1].index >= entry.index:
-            self.find(SEAL, "it stands in the log before an entry that it seals.", entry)
 
     def _unknown_version(self, sealed: ExportSealed) -> bool:
         unread = {finding.path for finding in self.findings} == {MANIFEST}

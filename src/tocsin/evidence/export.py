@@ -1,6 +1,6 @@
 """The export format, version 1: an incident or an audit package as a directory without an uncovered byte.
 
-    checkpoint              the signed head of the log (c2sp.org/tlog-checkpoint), one signature
+    checkpoint              the signed head of the log that ends with the seal (c2sp.org/tlog-checkpoint)
     manifest.json           what the export holds: `Manifest`
     seal.json               the `export.sealed` event with its proof: `Entry`
     entries/00000042.json   one event with its leaf and its proof, named by its index in the log: `Entry`
@@ -10,7 +10,9 @@
 
 How each byte is covered: the log holds the seal, the seal holds the digest of the manifest, and the manifest
 holds the signer's key, the leaf hash of every entry and the digest of every file. An entry's proof is the
-only one there is for its place under the checkpoint. Every JSON file is canonical (RFC 8785), so it has one
+only one there is for its place under the checkpoint. That the seal is the last leaf fixes the size, which the
+root alone does not; and a later export of the same stream proves that it continues this checkpoint, because
+it holds this seal. Every JSON file is canonical (RFC 8785), so it has one
 form. Hence the key holder himself cannot change an export later: he would have to rewrite the log.
 
 An event stands in its entry as JSON that people can read; its canonical bytes are the recorded payload.
@@ -30,7 +32,7 @@ from tocsin.evidence import merkle
 from tocsin.evidence.checkpoint import Checkpoint
 from tocsin.evidence.custody import SealExport, StreamEnd
 from tocsin.evidence.item import EvidenceItem, digest, is_digest
-from tocsin.evidence.note import Note, NoteVerifier
+from tocsin.evidence.note import Note, NoteSigner, NoteVerifier
 from tocsin.kernel import canonical
 from tocsin.kernel.clock import from_wire, to_wire
 from tocsin.kernel.errors import Invalid, Malformed, TocsinError
@@ -245,6 +247,14 @@ def seal_command(manifest: Manifest, *, by: str, purpose: str) -> SealExport:
     )
 
 
+def head(origin: str, seal: int, lookup: merkle.NodeLookup, signer: NoteSigner) -> bytes:
+    """Return the signed checkpoint of an export whose seal is leaf `seal`: the log up to and with the seal.
+
+    The log may have grown since; its earlier sizes can be signed at any time.
+    """
+    return Checkpoint(origin, seal + 1, merkle.root(seal + 1, lookup)).sign(signer)
+
+
 def build(
     manifest: Manifest,
     *,
@@ -257,13 +267,19 @@ def build(
     """Return the files of the export: relative path -> bytes.
 
     recorded: the events that the manifest was planned from.
-    seal: leaf index and event that `seal_command` led to; below the size of `checkpoint`, a signed note.
+    seal: leaf index and event that `seal_command` led to.
+    checkpoint: what `head` returns for that leaf, or another signed note of the same size.
     contents: path -> bytes of the manifest's files; one that is left out is the caller's to copy (it is large).
 
     Raises:
         Malformed: the parts do not belong together.
     """
     size = Checkpoint.parse(Note.parse(checkpoint).text).size
+    if size != seal[0] + 1:
+        raise Malformed(
+            f"The checkpoint has size {size}, and the seal is leaf {seal[0]}.",
+            mend="Sign the log at the size that ends with the seal: `export.head`.",
+        )
     listed = {file.path: file for file in manifest.files}
     for path, data in contents.items():
         if path not in listed or listed[path].sha256 != digest(data):
