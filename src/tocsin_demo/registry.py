@@ -11,6 +11,7 @@ Each prints one JSON object. Logs go to stderr.
 from __future__ import annotations
 
 import argparse
+import datetime as dt
 import hashlib
 import json
 import os
@@ -32,6 +33,8 @@ MODEL = "loan-approval"
 ALIAS = "champion"
 REPLACED = f"replaced.{ALIAS}"
 """Tag on a version: the version that the alias named before this one was promoted."""
+PROMOTED = f"promoted.{ALIAS}"
+"""Tag on a version: when it was promoted last (RFC 3339). MLflow keeps neither."""
 
 LEAST_ACCURACY = 0.85
 """The release gate of the demonstration: overall accuracy on the validation part of the same extract. It looks
@@ -190,6 +193,7 @@ def promote(uri: str, version: str) -> dict[str, str]:
     if before != version:
         if before and int(before) < int(version):
             client.set_model_version_tag(MODEL, version, REPLACED, before)
+        client.set_model_version_tag(MODEL, version, PROMOTED, dt.datetime.now(dt.UTC).isoformat())
         client.set_registered_model_alias(MODEL, ALIAS, version)
     return {"alias": ALIAS, "before": before, "now": champion(client)}
 

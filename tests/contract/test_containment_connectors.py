@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import itertools
 import json
@@ -15,7 +16,9 @@ import pytest
 
 from tests.fakes.alias_registry import FakeAliasRegistry, FakeModel
 from tocsin.connectors.mlflow import MlflowRegistry
+from tocsin.connectors.mlflow_probe import MlflowDeploymentProbe
 from tocsin.connectors.ports import ContainmentConnector
+from tocsin.kernel.clock import VirtualClock
 from tocsin.kernel.errors import Invalid, NotFound, Refused, TocsinError
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -292,3 +295,26 @@ def test_files_too_large_to_hash_are_listed_with_their_sizes_and_no_digest(regis
         "files": [{"path": "model.bin", "size": 16, "sha256": ""}],
     }
     assert connector.describe_state(world.params)["digest"] == ""
+
+
+def test_the_deployment_probe_does_not_guess_when_a_version_was_promoted(registry_directory: Path) -> None:
+    world = MlflowWorld(registry_directory)
+    probe = MlflowDeploymentProbe(VirtualClock(dt.datetime(2026, 11, 23, tzinfo=dt.UTC)))
+    asked = {name: world.params[name] for name in ("registry", "model", "alias")} | {"within": "1 h"}
+    found = probe.answer(asked, {})
+    assert (found.answer, found.measured) == ("unknown", {"version": "3", "replaced": "2"})
+    assert probe.answer({**asked, "alias": "nobody"}, {}).answer == "unknown"
+    assert probe.answer({**asked, "model": "no-such-model"}, {}).answer == "unknown"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"within": ""}, {"within": "soon"}, {"within": "1 h", "colour": "red"}, {"within": "1 h", "model": ""}],
+    ids=str,
+)
+def test_the_deployment_probe_refuses_wrong_parameters(
+    registry_directory: Path, wrong: dict[str, str]
+) -> None:
+    probe = MlflowDeploymentProbe(VirtualClock(dt.datetime(2026, 11, 23, tzinfo=dt.UTC)))
+    with pytest.raises(Invalid):
+        probe.answer({"registry": "sqlite:////none", "model": "m", **wrong}, {})

@@ -13,7 +13,6 @@ mlflow is imported when first needed: it takes seconds and is an optional extra.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import json
 import os
@@ -21,10 +20,12 @@ import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from tocsin.connectors import mlflow_artifacts
+from tocsin.connectors.mlflow_artifacts import File, tree_digest
 from tocsin.connectors.ports import Acted, Captured, Change, Params, Preview
 from tocsin.connectors.time_limit import within
 from tocsin.kernel.errors import Invalid, NotFound, Refused, TocsinError, Unavailable
@@ -34,9 +35,6 @@ T = TypeVar("T")
 KNOWN = frozenset({"registry", "model", "alias", "to", "digest"})
 PREVIOUS = "previous"
 VERSION = re.compile(r"[1-9][0-9]{0,18}")
-
-NOT_AN_ARTIFACT = "registered_model_meta"
-"""MLflow writes this file beside a local model when somebody loads it: it is not part of what was registered."""
 
 KINDS_OF_ERROR: dict[str, type[TocsinError]] = {
     "RESOURCE_DOES_NOT_EXIST": NotFound,
@@ -56,15 +54,6 @@ class Target:
     alias: str
     to: str
     digest: bool
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """One artifact file: its path below the model, its size in bytes, its SHA-256 (empty when not computed)."""
-
-    path: str
-    size: int
-    sha256: str
 
 
 class MlflowRegistry:
@@ -121,6 +110,18 @@ class MlflowRegistry:
             "Capturing the model",
             lambda: _typed(lambda: self._snapshot(_client(target.registry), target)),
         )
+
+    def served(self, params: Params) -> tuple[str, dict[str, str]]:
+        """Return the version that the alias names (empty when it is not set) and the tags of that version."""
+        target = read_params(params)
+
+        def ask() -> tuple[str, dict[str, str]]:
+            client = _client(target.registry)
+            version = _alias_version(client, target)
+            tags = client.get_model_version(target.model, version).tags if version else {}
+            return version, {str(name): str(value) for name, value in tags.items()}
+
+        return self._within("Asking the registry", ask)
 
     def _within(self, what: str, work: Callable[[], T]) -> T:
         return within(self._seconds, what, lambda: _typed(work))
@@ -189,8 +190,8 @@ class MlflowRegistry:
 
     def _artifacts(self, client: Any, target: Target, version: str, *, with_files: bool) -> list[Captured]:
         with tempfile.TemporaryDirectory(prefix="tocsin-mlflow-") as place:
-            files = self._files(client, target, version, Path(place))
-            facts = {"digest": tree_digest(files), "files": [_file_facts(file) for file in files]}
+            files = self._copied(client, target, version, place)
+            facts = mlflow_artifacts.facts(files)
             kept = [_json(f"versions/{version}/digests.json", facts)]
             size = sum(file.size for file in files)
             if with_files and facts["digest"] and size <= self._keep_up_to:
@@ -206,17 +207,12 @@ class MlflowRegistry:
 
     def _digest(self, client: Any, target: Target, version: str) -> str:
         with tempfile.TemporaryDirectory(prefix="tocsin-mlflow-") as place:
-            return tree_digest(self._files(client, target, version, Path(place)))
+            return tree_digest(self._copied(client, target, version, place))
 
-    def _files(self, client: Any, target: Target, version: str, place: Path) -> tuple[File, ...]:
-        """Copy the artifacts of `version` to `place`, unless they are too large, and return what they are."""
-        repository = _repository(client, target, version)
-        listed = sorted(_listed(repository))
-        if sum(size for _, size in listed) > self._hash_up_to:
-            return tuple(File(path, size, "") for path, size in listed)
-        for path, _ in listed:
-            repository.download_artifacts(path, dst_path=str(place))
-        return tuple(File(path, *_measured(place / path)) for path, _ in listed)
+    def _copied(self, client: Any, target: Target, version: str, place: str) -> tuple[File, ...]:
+        return mlflow_artifacts.copy(
+            client, target.registry, target.model, version, Path(place), self._hash_up_to
+        )
 
 
 def read_params(params: Params) -> Target:
@@ -248,17 +244,6 @@ def read_params(params: Params) -> Target:
 def replaced_tag(alias: str) -> str:
     """Return the tag in which whoever promotes a version writes the version that it replaced."""
     return f"replaced.{alias}"
-
-
-def tree_digest(files: tuple[File, ...]) -> str:
-    """Return SHA-256 over the lines `<sha256>  <path>`, sorted by path; empty when a file was not hashed.
-
-    The same text as `sha256sum` prints, so that anybody can check it by hand.
-    """
-    if not files or not all(file.sha256 for file in files):
-        return ""
-    lines = "".join(f"{file.sha256}  {file.path}\n" for file in sorted(files, key=lambda file: file.path))
-    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def _typed(work: Callable[[], T]) -> T:
@@ -325,37 +310,6 @@ def _version_name(version: str) -> str:
     return f"version {version}" if version else "no version"
 
 
-def _repository(client: Any, target: Target, version: str) -> Any:
-    """Return mlflow's access to the artifacts themselves.
-
-    Not by `models:/name/version`: reading that way writes a file beside the originals, which is no way to
-    treat evidence.
-    """
-    place = str(client.get_model_version_download_uri(target.model, version))
-    if re.fullmatch(r"models:/m-[0-9a-f]+", place):
-        place = str(client.get_logged_model(place.partition("/")[2]).artifact_location)
-    registry = importlib.import_module("mlflow.store.artifact.artifact_repository_registry")
-    return registry.get_artifact_repository(place, tracking_uri=target.registry, registry_uri=target.registry)
-
-
-def _listed(repository: Any, below: str | None = None) -> list[tuple[str, int]]:
-    found: list[tuple[str, int]] = []
-    for item in repository.list_artifacts(below):
-        path = PurePosixPath(item.path)
-        if path.is_absolute() or ".." in path.parts:
-            raise Refused(f"The registry lists the artifact {item.path!r}, which lies outside the model.")
-        if item.is_dir:
-            found += _listed(repository, item.path)
-        elif item.path != NOT_AN_ARTIFACT:
-            found.append((str(path), int(item.file_size or 0)))
-    return found
-
-
-def _measured(path: Path) -> tuple[int, str]:
-    with path.open("rb") as stream:
-        return path.stat().st_size, hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _versions(client: Any, target: Target) -> list[Any]:
     if "'" in target.model:
         raise Invalid("A model name with a quotation mark cannot be searched for.", where="model")
@@ -394,10 +348,6 @@ def _run_facts(run: Any) -> dict[str, object]:
         "metrics": {name: repr(value) for name, value in run.data.metrics.items()},
         "tags": dict(run.data.tags),
     }
-
-
-def _file_facts(file: File) -> dict[str, object]:
-    return {"path": file.path, "size": file.size, "sha256": file.sha256}
 
 
 def _json(name: str, value: object) -> Captured:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import shutil
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 
 from tocsin.connectors.mlflow import MlflowRegistry
+from tocsin.connectors.mlflow_probe import MlflowDeploymentProbe
+from tocsin.kernel.clock import VirtualClock
 from tocsin_demo import fault, loan, registry
 
 # mlflow warns about its own use of other libraries, and differently with every release of them.
@@ -100,6 +103,18 @@ def test_the_snapshot_of_the_connector_holds_the_model_and_its_run(uri: str) -> 
     assert run["params"]["data"] == "extract 1990, complete"
     served = registry.resolve(registry.connect(uri), "2")
     assert kept["versions/2/files/model.skops"] == (served.place / "model.skops").read_bytes()
+
+
+def test_the_probe_answers_whether_a_version_was_promoted_a_short_while_ago(uri: str) -> None:
+    before = dt.datetime.now(dt.UTC)
+    registry.promote(uri, "3")
+    clock = VirtualClock(before + dt.timedelta(minutes=20, seconds=30))
+    asked = {name: value for name, value in params(uri).items() if name != "to"} | {"within": "30 min"}
+    found = MlflowDeploymentProbe(clock).answer(asked, {})
+    assert (found.answer, found.measured["version"], found.measured["replaced"]) == ("yes", "3", "2")
+    assert found.detail == "Version 3 went into production in place of version 2 20 min ago."
+    clock.set(before + dt.timedelta(minutes=31))
+    assert MlflowDeploymentProbe(clock).answer(asked, {}).answer == "no"
 
 
 def test_the_command_prints_one_json_object(
