@@ -12,13 +12,14 @@ from tocsin.catalog.review_form import ReviewQuestion
 from tocsin.kernel.errors import Refused
 from tocsin.kernel.event import payload_bytes
 from tocsin.reviews.action_item import ActionItem
-from tocsin.reviews.fairness_review import FairnessReview, GroupGap
+from tocsin.reviews.fairness_review import SHORTEST_TEXT, FairnessReview, GroupGap
 from tocsin.reviews.figure import Times, figures
 from tocsin.reviews.review import (
     AGENDA,
     INITIAL,
     LONGEST_ANSWER,
     REVIEW,
+    SHORTEST_ANSWER,
     ActionItemAdded,
     ActionItemCompleted,
     AddActionItem,
@@ -427,6 +428,19 @@ def test_a_refusal_says_why_and_what_next(history, command, words):
     with pytest.raises(Refused) as refusal:
         REVIEW.decide(after(*history), command, NOW)
     assert str(refusal.value) == words
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        answer(text="x" * SHORTEST_ANSWER),
+        answer(text="x" * LONGEST_ANSWER),
+        AddFactor(part="serving", kind="human", text="x" * SHORTEST_ANSWER),
+        StateNoAction(reason="x" * SHORTEST_TEXT),
+    ],
+)
+def test_a_text_of_exactly_the_least_or_the_greatest_length_is_taken(command):
+    assert REVIEW.decide(after(opened()), command, NOW)
 
 
 # --- closing the incident -------------------------------------------------------------------
