@@ -433,7 +433,7 @@ def evolve(state: Escalation, event: PageEvent) -> Escalation:
         case Acknowledged():
             return msgspec.structs.replace(
                 state,
-                status="stopped" if state.status == "stopped" else "acknowledged",
+                status="acknowledged",
                 due=None,
                 current=None,
                 acknowledge_by=None,
