@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TypeAlias, TypeVar, cast
 
 import msgspec
@@ -76,7 +77,7 @@ FIELDS: dict[str, str] = {
 """The `kind:` of a document to the field of `Configuration` that holds it."""
 
 
-class Configuration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Configuration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     """Every document by kind and id. Do not change the dictionaries; load again instead."""
 
     systems: dict[str, System] = {}
@@ -135,7 +136,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
         """The review form that the installation chose."""
         return find(self.review_forms, "review form", self.installation.review_form)
 
-    @property
+    @cached_property
     def vocabulary(self) -> Vocabulary:
         """All facts of all vocabularies."""
         facts: dict[str, FactType] = {}

@@ -340,9 +340,14 @@ def _label_set(check: Check, label_set: LabelSet) -> None:
 
 def _vocabulary(check: Check, document: VocabularyDocument) -> None:
     check.unique(("probes",), (probe.id for probe in document.probes))
+    earlier: dict[str, FactType] = {}
+    for other in check.documents["vocabulary"].values():
+        if other is document:
+            break
+        earlier |= cast("VocabularyDocument", other).facts
     for name, type_ in document.facts.items():
-        if check.vocabulary and check.vocabulary.facts.get(name) != type_:
-            mend = "Declare a fact once."
+        if earlier.get(name, type_) != type_:
+            mend = "Declare a fact once, or name it differently."
             check.report(("facts", name), "Another vocabulary declares this fact differently.", mend)
         _fact_type(check, ("facts", name), type_)
 

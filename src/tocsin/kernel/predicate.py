@@ -236,11 +236,16 @@ def _row_flaws(row: Mapping[str, object], vocabulary: Vocabulary, path: Path) ->
     if not isinstance(unit, str):
         yield Flaw((*path, "unit"), "A unit is text.", "Write it like percent.")
         return
+    type_ = vocabulary.facts[name]
     try:
-        _operands(vocabulary.facts[name], name, str(op), cast("Operand", value), unit)
+        _check_unit(type_, name, unit)
     except Invalid as error:
-        at = "unit" if "unit" in error.why and unit else "value"
-        yield Flaw((*path, at), error.why, error.mend or "")
+        yield Flaw((*path, "unit"), error.why, error.mend or "")
+        return
+    try:
+        _operands(type_, name, str(op), cast("Operand", value), unit)
+    except Invalid as error:
+        yield Flaw((*path, "value"), error.why, error.mend or "")
 
 
 def _count(data: object) -> int:
@@ -329,8 +334,10 @@ def _read(type_: FactType, name: str, value: Fact | list[str], unit: str) -> Val
         case "text":
             return _text(type_, name, value)
         case "set":
-            items = value if isinstance(value, list | tuple) else str(value).split(",")
-            texts = (_text(type_, name, item.strip()) for item in items if item.strip())
+            items = value.split(",") if isinstance(value, str) else value
+            if not isinstance(items, list | tuple):
+                raise Invalid(f"{name!r} is a list of texts, not {value!r}.", mend="Write it like [a, b].")
+            texts = (_text(type_, name, str(item).strip()) for item in items if str(item).strip())
             return tuple(sorted(set(texts)))
         case _:
             return _figure(type_, name, value, unit)
@@ -356,16 +363,30 @@ def _text(type_: FactType, name: str, value: object) -> str:
 def _figure(type_: FactType, name: str, value: object, unit: str) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
         raise Invalid(f"{name!r} is a figure, not {value!r}.", mend="Write it like 12 or 0.25.")
-    amount, own = quantity.split(value) if isinstance(value, str) else (Decimal(value), "")
+    try:
+        amount, own = quantity.split(value) if isinstance(value, str) else (Decimal(value), "")
+    except Invalid as error:
+        raise Invalid(f"{name!r}: {error.why}", mend=error.mend) from error
     if own and unit:
         raise Invalid(f"{name!r} has its unit twice.", mend="Keep one of the two.")
-    unit = own or unit or type_.default_unit
+    _check_unit(type_, name, own)
     if type_.kind == "number":
-        if unit != type_.unit:
-            mend = f"Its unit is {type_.unit!r}." if type_.unit else "It has none: leave the unit out."
-            raise Invalid(f"{unit!r} is not the unit of {name!r}.", mend=mend)
         return amount
-    return quantity.base(amount, cast("quantity.Family", type_.kind), unit)
+    family = cast("quantity.Family", type_.kind)
+    return quantity.base(amount, family, own or unit or type_.default_unit)
+
+
+def _check_unit(type_: FactType, name: str, unit: str) -> None:
+    """Raise `Invalid` unless a value of this type may have `unit`; no unit is always right."""
+    if not unit or (type_.kind == "number" and unit == type_.unit):
+        return
+    if type_.kind not in DEFAULT_UNIT:
+        mend = f"Its unit is {type_.unit!r}." if type_.unit else "It has none: leave the unit out."
+        raise Invalid(f"{unit!r} is not the unit of {name!r}.", mend=mend)
+    try:
+        quantity.unit_name(cast("quantity.Family", type_.kind), unit)
+    except Invalid as error:
+        raise Invalid(f"{name!r}: {error.why}", mend=error.mend) from error
 
 
 def _normal(type_: FactType, value: Value) -> str:
