@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import sys
 from collections.abc import Iterator
+from json import dumps
 from pathlib import Path
 
 import msgspec
@@ -19,18 +21,24 @@ SHOWN_FINDINGS = 50
 _CHUNK = 1 << 20
 
 
-def main(path: str, key: str | None = None, checkpoint: str | None = None, json: bool = False) -> int:
+def main(
+    path: str | Path, key: str | None = None, checkpoint: str | Path | None = None, json: bool = False
+) -> int:
     """Verify the export in the directory `path`, print the report, and return the exit code.
 
     key: the signer's verifier key.  checkpoint: a file with a checkpoint of the same log kept from earlier.
     json: print the whole report as one JSON object.  0: intact, 1: not intact, 2: unusable.
     """
     report = _report(path, key, checkpoint)
-    print(msgspec.json.encode(report).decode() if json else text(report))
+    if json:
+        print(dumps(msgspec.to_builtins(report), ensure_ascii=True))
+    else:
+        encoding = sys.stdout.encoding or "ascii"  # a terminal that lacks a letter still gets the report
+        print(text(report).encode(encoding, "backslashreplace").decode(encoding))
     return EXIT_CODES[report.status]
 
 
-def _report(path: str, key: str | None, checkpoint: str | None) -> Report:
+def _report(path: str | Path, key: str | None, checkpoint: str | Path | None) -> Report:
     try:
         earlier = None if checkpoint is None else _first_bytes(checkpoint, LARGEST_NOTE)
     except (OSError, ValueError) as error:
@@ -61,7 +69,7 @@ def text(report: Report) -> str:
     return "\n".join(shown(line) for line in lines)
 
 
-def read_directory(path: str) -> Reader:
+def read_directory(path: str | Path) -> Reader:
     """Return a reader over the directory `path`; raise OSError when there is none."""
     return _Directory(Path(path))
 

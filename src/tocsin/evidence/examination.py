@@ -21,7 +21,6 @@ from tocsin.kernel.errors import Invalid, TocsinError
 
 T = TypeVar("T")
 
-MOST_NAMES = 1_000_000  # files and directories in one export
 LARGEST_CHECKPOINT = 65_536  # bytes, as all below
 LARGEST_MANIFEST = 512_000_000
 LARGEST_CONSISTENCY = 16_000_000
@@ -33,6 +32,9 @@ _COLLECTED = "evidence.collected"
 
 class Examination:
     """One pass over one export. `findings` grows as it goes; the rest is what was found to hold."""
+
+    most_names = 1_000_000
+    """Files and directories that one export may have."""
 
     def __init__(self, reader: Reader, trusted: NoteVerifier | None, *, remember: int | None = None) -> None:
         """Take a reader, the key that the caller trusts, and the leaf that `root_at` will be asked about."""
@@ -118,8 +120,10 @@ class Examination:
     def _list(self) -> None:
         for count, one in enumerate(self._reader.listing()):
             problem = None
-            if count == MOST_NAMES:
-                self.find(one.path, f"there are more than the {MOST_NAMES} names that an export may have.")
+            if count == self.most_names:
+                self.find(
+                    one.path, f"there are more than the {self.most_names} names that an export may have."
+                )
                 return
             if one.path in self._listed or one.path in self._odd:
                 problem = "this name stands twice."

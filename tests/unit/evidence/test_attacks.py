@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -64,7 +65,7 @@ def renamed(old: str, new: str) -> Callable[[Files], Files]:
     return lambda files: {new if name == old else name: data for name, data in files.items()}
 
 
-def in_json(path: str, change: Callable[[dict], None]) -> Callable[[Files], Files]:  # type: ignore[type-arg]
+def in_json(path: str, change: Callable[[dict[str, Any]], object]) -> Callable[[Files], Files]:
     def edit(files: Files) -> Files:
         value = json.loads(files[path])
         change(value)

@@ -29,7 +29,7 @@ def directory(tmp_path: Path) -> Path:
 
 
 def test_a_sound_export_is_intact(directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli_verify.main(str(directory), SIGNER.vkey) == 0
+    assert cli_verify.main(directory, SIGNER.vkey) == 0
     said = capsys.readouterr().out
     assert said.startswith(f"intact; signed by {SIGNER.verifier.label}\n")
     for part in ("9 entries", "3 files", "Proved:", "Not proved:", "14 leaves"):
@@ -193,8 +193,8 @@ raise SystemExit(main(*sys.argv[1:]))
 
 
 def test_it_needs_nothing_of_the_product_but_kernel_and_evidence(directory: Path, root: Path) -> None:
-    def alone(*arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "PYTHONPATH": str(root / "src")}
+    def alone(*arguments: str, encoding: str = "utf-8") -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PYTHONPATH": str(root / "src"), "PYTHONIOENCODING": encoding}
         command = [sys.executable, "-W", "error", "-c", ALONE, *arguments]
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
 
@@ -205,3 +205,7 @@ def test_it_needs_nothing_of_the_product_but_kernel_and_evidence(directory: Path
     changed = alone(str(directory), SIGNER.vkey)
     assert (changed.returncode, changed.stderr) == (1, "")
     assert "documents/report.html: 'the incident for people' has 7 bytes" in changed.stdout
+    (directory / "é").touch()
+    poor = alone(str(directory), SIGNER.vkey, encoding="ascii")
+    assert (poor.returncode, poor.stderr) == (1, "")
+    assert "\\xe9: this file does not belong" in poor.stdout

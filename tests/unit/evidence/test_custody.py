@@ -190,7 +190,8 @@ def test_every_event_is_read_back_from_its_payload() -> None:
 
 @given(st.lists(st.sampled_from(sorted(COMMAND)), max_size=12))
 def test_any_run_of_commands_is_its_events_and_a_second_try_changes_nothing(names: list[str]) -> None:
-    custody, events = INITIAL, []
+    custody = INITIAL
+    events: list[CustodyEvent] = []
     for name in names:
         try:
             happened = decide(custody, COMMAND[name], NOW)

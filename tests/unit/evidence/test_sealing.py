@@ -84,9 +84,7 @@ def test_keys_nonces_and_ivs_have_their_length(key: bytes, nonce: bytes, iv: byt
 
 
 def test_a_key_that_is_no_key_is_neither_wrapped_nor_used() -> None:
-    for call in (
-        lambda: sealing.wrap(KEY, "s", b"short", IV),
-        lambda: sealing.unwrap(b"short", "s", b"x" * 60),
-    ):
-        with pytest.raises(Malformed):
-            call()
+    with pytest.raises(Malformed):
+        sealing.wrap(KEY, "s", b"short", IV)
+    with pytest.raises(Malformed):
+        sealing.unwrap(b"short", "s", b"x" * 60)

@@ -29,12 +29,15 @@ from tests.unit.evidence.small_log import (
 from tocsin.evidence import export, merkle
 from tocsin.evidence.checkpoint import Checkpoint
 from tocsin.evidence.custody import Accessed, Collected, ExportSealed
+from tocsin.evidence.examination import Examination
 from tocsin.evidence.export import Manifest
 from tocsin.evidence.item import digest
 from tocsin.evidence.reader import Held, Listed
 from tocsin.evidence.report import Report, shown
 from tocsin.evidence.verify import verify
 from tocsin.kernel.event import Recorded, leaf_bytes, payload_digest, wire_name
+
+SOUND = an_export()
 
 
 def built(
@@ -467,6 +470,26 @@ def test_a_file_that_grows_while_it_is_read_is_named() -> None:
 
     report = verify(Growing(an_export()))
     assert any(one.path == "checkpoint" and "larger than" in one.problem for one in report.findings)
+
+
+def test_listing_stops_at_the_most_names_that_an_export_may_have() -> None:
+    class Small(Examination):
+        most_names = 30
+
+    def endless() -> Iterable[Listed]:
+        yield from Held(SOUND).listing()
+        for number in range(10**9):
+            yield Listed(f"more-{number:09}", "file")
+
+    class Endless(Held):
+        def listing(self) -> Iterable[Listed]:
+            return endless()
+
+    small = Small(Endless(SOUND), None)
+    assert small.run() is None
+    names = len(list(Held(SOUND).listing()))
+    stopped = f"more-{30 - names:09}"
+    assert [one.path for one in small.findings if "more than the 30 names" in one.problem] == [stopped]
 
 
 def test_names_cannot_play_tricks_on_a_terminal() -> None:
