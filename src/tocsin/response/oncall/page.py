@@ -362,7 +362,7 @@ def _acknowledge(state: Escalation, command: Acknowledge) -> tuple[PageEvent, ..
             how=command.how,
             level=where[0] if where else None,
             round=where[1] if where else None,
-            role=_role(state, where[0]) if where else None,
+            role=_role(state, where) if where else None,
         ),
     )
 
@@ -516,13 +516,17 @@ def _once(people: tuple[Callee, ...]) -> tuple[Callee, ...]:
 
 
 def _latest(state: Escalation, person: str) -> Page | None:
-    return next((each for each in reversed(state.pages) if each.person == person), None)
+    """Return the latest page of this person in the present escalation."""
+    present = (each for each in reversed(state.pages) if each.round >= state.first_round)
+    return next((each for each in present if each.person == person), None)
 
 
-def _role(state: Escalation, level: int) -> str | None:
-    if state.policy is None or level == LAST_CALL:
+def _role(state: Escalation, where: tuple[int, int]) -> str | None:
+    level, round = where
+    # A link of an earlier escalation is still an answer, but its level belongs to another policy.
+    if state.policy is None or level == LAST_CALL or round < state.first_round:
         return None
-    return state.policy.levels[level - 1].role or None
+    return state.policy.levels[level - 1].role
 
 
 def _name(where: tuple[int, int]) -> str:

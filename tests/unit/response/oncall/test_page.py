@@ -334,6 +334,14 @@ def test_the_last_call_gives_no_role() -> None:
     assert (answer.level, answer.role) == (LAST_CALL, None)
 
 
+def test_the_link_of_an_earlier_escalation_is_an_answer_but_gives_no_role() -> None:
+    state, _, now = play(*WAITING_1, Stop(reason="Resolved."), start(OTHER))
+    (by_link,) = PAGE.decide(state, Acknowledge(person="ana", page=ANAS_PAGE, how="link"), now)
+    assert by_link == Acknowledged(person="ana", page=ANAS_PAGE, how="link", level=1, round=1, role=None)
+    (by_hand,) = PAGE.decide(state, Acknowledge(person="ana"), now)
+    assert by_hand == Acknowledged(person="ana", page=None, how="console")
+
+
 def test_somebody_who_was_not_paged_may_answer_for_the_present_level() -> None:
     state, _, now = play(*WAITING_1)
     (answer,) = PAGE.decide(state, Acknowledge(person="eve"), now)
