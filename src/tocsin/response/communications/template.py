@@ -19,6 +19,10 @@ from tocsin.kernel.errors import Invalid
 from tocsin.kernel.severity import LABEL_SETS
 
 FILTERS = frozenset({"capitalize", "default", "indent", "lower", "title", "trim", "upper", "wordwrap"})
+TESTS = frozenset({"defined", "undefined"})
+LARGEST_NUMBER = 200
+"""In a template, numbers are widths of lines; a larger one could only be meant to fill the memory."""
+
 LONGEST_FIELD = 20_000
 """Characters in one field: longer text belongs into the incident, not into a message."""
 
@@ -37,6 +41,7 @@ _ALLOWED = (
     nodes.And,
     nodes.Or,
     nodes.Keyword,
+    nodes.Test,
 )
 
 FIELDS: dict[str, str] = {
@@ -116,6 +121,7 @@ def _environment() -> ImmutableSandboxedEnvironment:
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False, loader=None)
     environment.globals.clear()
     environment.filters = {name: environment.filters[name] for name in FILTERS}
+    environment.tests = {name: environment.tests[name] for name in TESTS}
     environment.trim_blocks = environment.lstrip_blocks = True
     return environment
 
@@ -131,19 +137,28 @@ def _parse(text: str, where: str) -> nodes.Template:
             f"The {where} is not a template: {error}.", where=where, mend="See the fields."
         ) from error
     for node in _walk(tree):
-        if not isinstance(node, _ALLOWED):
+        if objection := _objection(node):
             raise Invalid(
-                f"The {where} uses {type(node).__name__}, which templates may not.",
+                f"The {where} uses {objection}, which templates may not.",
                 where=where,
-                mend="Use fields, if, comparisons and simple filters only.",
-            )
-        if isinstance(node, nodes.Filter) and node.name not in FILTERS:
-            raise Invalid(
-                f"The {where} uses the filter {node.name}.",
-                where=where,
-                mend=f"Use {', '.join(sorted(FILTERS))}.",
+                mend=f"Use fields, if, comparisons, 'is defined' and the filters {', '.join(sorted(FILTERS))}.",
             )
     return tree
+
+
+def _objection(node: nodes.Node) -> str:
+    """Return what is wrong with one node of a template; empty when nothing is."""
+    match node:
+        case nodes.Filter(name=name) if name not in FILTERS:
+            return f"the filter {name}"
+        case nodes.Test(name=name) if name not in TESTS:
+            return f"the test {name}"
+        case nodes.Const(value=bool()):
+            return ""
+        case nodes.Const(value=int() | float() as value) if abs(value) > LARGEST_NUMBER:
+            return f"the number {value}"
+        case _:
+            return "" if isinstance(node, _ALLOWED) else type(node).__name__
 
 
 def _walk(node: nodes.Node) -> Iterator[nodes.Node]:
@@ -285,7 +300,7 @@ _NOT = r"(?<!not )(?<!not yet )(?<!never )(?<!isn't )(?<!un)(?<!until )(?<!when 
 CLAIMS: tuple[tuple[str, re.Pattern[str], frozenset[str]], ...] = (
     (
         "resolved",
-        re.compile(rf"(?i){_NOT}\b(?:resolved|fixed|restored|back to normal|all clear)\b"),
+        re.compile(rf"(?i){_NOT}\b(?:resolved|fixed|restored|back to normal|all clear)\b(?!-)"),
         frozenset({"resolved", "reviewing", "closed"}),
     ),
     (
@@ -305,23 +320,33 @@ _STILL_OPEN = re.compile(
     r"(?i)\b(?:still (?:investigating|working|affected|ongoing)|not (?:yet )?(?:been )?(?:resolved|fixed)"
     r"|unresolved|is ongoing|remains? (?:affected|unavailable))\b"
 )
-_LABELS = tuple(
-    re.compile(rf"(?<![\w-]){re.escape(name)}(?![\w-])") for labels in LABEL_SETS.values() for name in labels
-)
+_NAMES = ("title", "system", "services", "organisation")
+"""Fields whose values are names: a word in a name claims nothing ('Fixed-rate loans', 'High Street')."""
 
 
 def _contradictions(subject: str, body: str, fields: Mapping[str, str]) -> Iterator[Finding]:
+    words = _without_names(subject, fields)
     status = fields.get("status", "").strip().lower()
-    said = [(what, states) for what, words, states in CLAIMS if words.search(subject)]
-    for what, states in said:
+    for what, pattern, states in CLAIMS:
+        if not pattern.search(words):
+            continue
         if status in _STATES and status not in states:
             yield _contradiction(f"The subject says {what}, the status is {status}.")
         if what == "resolved" and (match := _STILL_OPEN.search(body)):
             yield _contradiction(f"The subject says resolved, the body says {match.group()!r}.")
-    rank = fields.get("severity", "").strip()
-    labels = {match.group() for pattern in _LABELS if (match := pattern.search(subject))}
-    if rank and labels and rank not in labels and any(rank in names for names in LABEL_SETS.values()):
-        yield _contradiction(f"The subject says {', '.join(sorted(labels))}, the severity is {rank}.")
+    severity = fields.get("severity", "").strip()
+    for labels in LABEL_SETS.values():
+        if severity in labels:
+            for other in (label for label in labels if label != severity):
+                if re.search(rf"(?<![\w-]){re.escape(other)}(?![\w-])", words):
+                    yield _contradiction(f"The subject says {other}, the severity is {severity}.")
+
+
+def _without_names(subject: str, fields: Mapping[str, str]) -> str:
+    for name in _NAMES:
+        if value := " ".join(fields.get(name, "").split()):
+            subject = subject.replace(value, " ")
+    return subject
 
 
 _STATES = frozenset({"triage", "investigating", "contained", "monitoring", "resolved", "reviewing", "closed"})
