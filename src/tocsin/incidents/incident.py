@@ -513,7 +513,8 @@ def _move(
             if status is Status.MONITORING:
                 return ()
             if status in OPEN:
-                return (MonitoringStarted(summary=_said(command.summary, "What is watched")),)
+                summary = _said(command.summary, "What is watched")
+                return (*_met(state, "respond"), MonitoringStarted(summary=summary))
         case Resolve() if status in OPEN:
             summary = _said(command.summary, "A resolution")
             return (*_met(state, "respond"), *_met(state, "resolve"), Resolved(summary=summary))

@@ -62,7 +62,8 @@ def schedule(connection: Connection, jobs: Sequence[Job]) -> int:
     new = lite_insert(job) if connection.dialect.name == "sqlite" else pg_insert(job)
     inserted = 0
     for row in rows:
-        inserted += connection.execute(new.values(**row).on_conflict_do_nothing(index_elements=["key"])).rowcount
+        one_row = new.values(**row).on_conflict_do_nothing(index_elements=["key"]).returning(job.c.id)
+        inserted += connection.execute(one_row).first() is not None
     return inserted
 
 

@@ -44,7 +44,7 @@ def _problems(program: Program) -> list[str]:
         if late.total_seconds() > LATE_SECONDS:
             problems.append(f"Jobs are {late.total_seconds():.0f} s late.")
     except (TocsinError, TimeoutError) as error:
-        problems.append(f"The database does not take a transaction: {error or 'it timed out'}")
+        problems.append(f"The database does not take a transaction: {error}")
     except Exception:
         problems.append("The database cannot be read.")
     return problems
