@@ -32,7 +32,7 @@ SYSTEM = "loan-approval"
 NO_VERSION = "none"
 """The version of requests that came before any model was loaded."""
 POLL_SECONDS = 0.3
-WINDOW_SECONDS = 10
+WINDOW_SECONDS = 5
 SEND_EVERY_SECONDS = 1.0
 
 
