@@ -98,6 +98,8 @@ class Detector:
     """The units that threshold and figure may be in; how many of each make one natural unit."""
     params: tuple[Param, ...]
     detect: Callable[[Look], Finding]
+    also: Callable[[Monitor], Iterator[str]] | None = None
+    """Yields what else is wrong with a monitor, where parameters depend on each other."""
 
     def param(self, name: str) -> Param:
         """Return the parameter of this name; asking for another one is a defect of the detector."""
@@ -116,6 +118,8 @@ class Detector:
                 yield f"{self.name} has no parameter {name!r}. It has {known}."
         for param in self.params:
             yield from _param_problems(param, monitor.params.get(param.name, param.default))
+        if self.also is not None:
+            yield from self.also(monitor)
 
 
 def _param_problems(param: Param, value: str | None) -> Iterator[str]:

@@ -99,12 +99,21 @@ def text_of(number: float) -> str:
 
 def percent(share: float) -> str:
     """Return a share in 0..1 in words: '12.5 %'."""
-    return f"{100 * share:.1f} %"
+    return f"{_tenths(share)} %"
 
 
 def points(difference: float) -> str:
     """Return a difference of shares in words: '12.5 points' (hundredths)."""
-    return f"{100 * difference:.1f} points"
+    return f"{_tenths(difference)} points"
+
+
+def points_between(lower: float, upper: float) -> str:
+    """Return the ends of an interval of differences in words: '8.1 to 12.5 points'."""
+    return f"{_tenths(lower)} to {points(upper)}"
+
+
+def _tenths(share: float) -> str:
+    return f"{round(100 * share, 1) + 0.0:.1f}"  # adding 0.0 turns minus zero into zero
 
 
 def counted(number: int, one: str, several: str | None = None) -> str:

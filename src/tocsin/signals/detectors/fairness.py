@@ -15,8 +15,8 @@ from typing import Literal
 
 from tocsin.signals.interval import Interval, combine, smallest_detectable, wilson
 from tocsin.signals.look import CONFIDENCE, POWER, SHARE, Detector, Look, Param
-from tocsin.signals.reading import Finding, GroupFigure, decimal_of, percent, points, text_of
-from tocsin_sdk.profile import UNKNOWN, Outcomes, Profile, word_of
+from tocsin.signals.reading import Finding, GroupFigure, decimal_of, percent, points, points_between, text_of
+from tocsin_sdk.profile import UNKNOWN, Outcomes, word_of
 
 Tally = tuple[int, int]
 """Adverse outcomes, and out of how many decisions."""
@@ -35,10 +35,26 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """One rate counted once, by group: in this window, in the pinned reference, and whether that is compared."""
+
+    rate: Rate
+    now: dict[str, Tally]
+    pinned: dict[str, Tally]
+    compared: bool
+
+    def sides(self) -> Iterator[tuple[dict[str, Tally], str]]:
+        """Yield the tallies that take part in a comparison, each with the place they come from."""
+        yield self.now, "this window"
+        if self.compared:
+            yield self.pinned, "the pinned reference"
+
+
+@dataclass(frozen=True, slots=True)
 class Gap:
     """One protected group compared with the reference group by one rate. Above 0 is worse."""
 
-    rate: Rate
+    counted: Counted
     group: str
     judged: Interval
     """What is held against the tolerance: the change of the gap or, in absolute mode, the gap."""
@@ -91,22 +107,27 @@ def _detect_equalised_odds(look: Look) -> Finding:
 
 
 def _detect(look: Look, rates: tuple[Rate, ...]) -> Finding:
-    pinned = look.reference if look.text("mode") == "change" else None
-    if pinned is None and look.text("mode") == "change":
+    change = look.text("mode") == "change"
+    if change and look.reference is None:
         return Finding(
             state="insufficient", sentence="There is no pinned reference to compare the groups with."
         )
-    protected = tuple(map(word_of, look.names("protected")))
-    planned = [(rate, group) for rate in rates for group in protected]
+    adverse, protected = word_of(look.text("adverse")), tuple(map(word_of, look.names("protected")))
+    pinned = look.reference.outcomes if look.reference else Outcomes()
+    table = [
+        Counted(rate, rate.tallies(look.current.outcomes, adverse), rate.tallies(pinned, adverse), change)
+        for rate in rates
+    ]
+    planned = [(counted, group) for counted in table for group in protected]
     z = look.z(len(planned))
     gaps: list[Gap] = []
     lacking: list[str] = []
-    for rate, group in planned:
-        lacks = list(_lacks(look, rate, group, pinned))
+    for counted, group in planned:
+        lacks = list(_lacks(look, counted, group))
         lacking += lacks
         if not lacks:
-            gaps.append(_gap(look, rate, group, pinned, z))
-    groups = tuple(figure for rate in rates for figure in _group_figures(look, rate, protected))
+            gaps.append(_gap(look, counted, group, z))
+    groups = tuple(figure for counted in table for figure in _group_figures(look, counted, protected))
     if not gaps:
         words = f"Nobody can tell: {'; '.join(lacking)}."
         return Finding(state="insufficient", sentence=words, groups=groups)
@@ -118,53 +139,47 @@ def _detect(look: Look, rates: tuple[Rate, ...]) -> Finding:
         value=worst.judged.value,
         lower=worst.judged.lower,
         upper=worst.judged.upper,
-        sample=_tally(look, worst.rate, look.current, worst.group)[1],
+        sample=worst.counted.now[worst.group][1],
         figures=_figures(look, gaps, worst, z),
         groups=groups,
     )
 
 
-def _tally(look: Look, rate: Rate, profile: Profile, group: str) -> Tally:
-    return rate.tallies(profile.outcomes, word_of(look.text("adverse"))).get(group, NONE)
-
-
-def _lacks(look: Look, rate: Rate, group: str, pinned: Profile | None) -> Iterator[str]:
+def _lacks(look: Look, counted: Counted, group: str) -> Iterator[str]:
     """Yield what is missing before this group can be compared."""
-    sides = [(look.current, "this window")] + ([(pinned, "the pinned reference")] if pinned else [])
     for name in (group, word_of(look.text("reference"))):
-        for profile, place in sides:
-            of = _tally(look, rate, profile, name)[1]
+        for tallies, place in counted.sides():
+            of = tallies.get(name, NONE)[1]
             if of < look.minimum:
-                yield f"group {name} has {of:,} {rate.among} in {place}, and {look.minimum:,} are needed"
+                among = counted.rate.among
+                yield f"group {name} has {of:,} {among} in {place}, and {look.minimum:,} are needed"
 
 
-def _gap(look: Look, rate: Rate, group: str, pinned: Profile | None, z: float) -> Gap:
+def _gap(look: Look, counted: Counted, group: str, z: float) -> Gap:
     reference = word_of(look.text("reference"))
-
-    def interval(profile: Profile, name: str) -> Interval:
-        return wilson(*_tally(look, rate, profile, name), z)
-
-    now = [(1, interval(look.current, group)), (-1, interval(look.current, reference))]
-    before = [(-1, interval(pinned, group)), (1, interval(pinned, reference))] if pinned else []
+    now = [(1, wilson(*counted.now[group], z)), (-1, wilson(*counted.now[reference], z))]
+    before = []
+    if counted.compared:
+        before = [(-1, wilson(*counted.pinned[group], z)), (1, wilson(*counted.pinned[reference], z))]
     judged = combine(now + before)
     if look.text("direction") == "either" and judged.lower < -judged.upper:
         judged = Interval(-judged.value, -judged.upper, -judged.lower)
-    return Gap(rate, group, judged, combine(now).value, -combine(before).value if pinned else None)
+    return Gap(counted, group, judged, combine(now).value, -combine(before).value if before else None)
 
 
 def _sentence(look: Look, gap: Gap) -> str:
-    adverse, reference = look.text("adverse"), look.text("reference")
-    hits, of = _tally(look, gap.rate, look.current, gap.group)
-    other_hits, other_of = _tally(look, gap.rate, look.current, word_of(reference))
+    adverse, reference = look.text("adverse"), word_of(look.text("reference"))
+    among = gap.counted.rate.among
+    (hits, of), (other_hits, other_of) = gap.counted.now[gap.group], gap.counted.now[reference]
     confidence = f"{100 * look.number('confidence'):g} %"
     said = (
-        f"Group {gap.group} got {adverse!r} in {percent(hits / of)} of {of:,} {gap.rate.among}, "
+        f"Group {gap.group} got {adverse!r} in {percent(hits / of)} of {of:,} {among}, "
         f"group {reference} in {percent(other_hits / other_of)} of {other_of:,}: a gap of {points(gap.present)}."
     )
     if gap.pinned is not None:
         said += f" It was {points(gap.pinned)} in the pinned reference."
     what = "The gap" if gap.pinned is None else "The change"
-    interval = f"{points(gap.judged.lower)} to {points(gap.judged.upper)}"
+    interval = points_between(gap.judged.lower, gap.judged.upper)
     beyond = "beyond" if gap.judged.lower > look.threshold else "not surely beyond"
     return (
         f"{said} {what} is {points(gap.judged.value)} ({interval} with {confidence} confidence), {beyond} "
@@ -175,14 +190,14 @@ def _sentence(look: Look, gap: Gap) -> str:
 def _figures(look: Look, gaps: list[Gap], worst: Gap, z: float) -> dict[str, str]:
     seen = smallest_detectable(worst.judged, look.threshold, z, look.number("power"))
     figures = {
-        "rate": worst.rate.name,
+        "rate": worst.counted.rate.name,
         "group": worst.group,
         "gap": text_of(worst.present),
         "smallest_detectable": text_of(seen),
         "comparisons": str(len(gaps)),
     }
     for gap in gaps:
-        name = f"{gap.rate.name}.{gap.group}"
+        name = f"{gap.counted.rate.name}.{gap.group}"
         figures[f"{name}.gap"] = text_of(gap.present)
         if gap.pinned is not None:
             figures[f"{name}.pinned_gap"] = text_of(gap.pinned)
@@ -194,24 +209,22 @@ def _figures(look: Look, gaps: list[Gap], worst: Gap, z: float) -> dict[str, str
     return figures
 
 
-def _group_figures(look: Look, rate: Rate, protected: tuple[str, ...]) -> Iterator[GroupFigure]:
+def _group_figures(look: Look, counted: Counted, protected: tuple[str, ...]) -> Iterator[GroupFigure]:
     """Yield every group, the protected ones first, then the reference group, then the others by name."""
-    adverse, reference = word_of(look.text("adverse")), word_of(look.text("reference"))
-    present = rate.tallies(look.current.outcomes, adverse)
-    pinned = rate.tallies(look.reference.outcomes, adverse) if look.reference else {}
+    reference = word_of(look.text("reference"))
     named = (*protected, reference)
-    others = sorted((present.keys() | pinned.keys()) - set(named))
+    others = sorted((counted.now.keys() | counted.pinned.keys()) - set(named))
     for group in (*named, *others):
-        hits, of = present.get(group, NONE)
+        hits, of = counted.now.get(group, NONE)
         interval = wilson(hits, of, look.z()) if of else None
-        pinned_hits, pinned_of = pinned.get(group, NONE)
+        pinned_hits, pinned_of = counted.pinned.get(group, NONE)
         role: Literal["protected", "reference", "other"] = "other"
         if group in named:
             role = "reference" if group == reference else "protected"
         yield GroupFigure(
             group=group,
             role=role,
-            measure=rate.name,
+            measure=counted.rate.name,
             hits=hits,
             of=of,
             rate=decimal_of(interval.value) if interval else None,

@@ -6,14 +6,15 @@ too few labels, or too small a share of them, is 'insufficient'. Nothing here is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from tocsin.catalog.monitor import Monitor
 from tocsin.signals.interval import Interval, area_under_curve, combine, smallest_detectable, wilson
 from tocsin.signals.look import CONFIDENCE, POWER, SHARE, Detector, Look, Param
-from tocsin.signals.reading import Finding, percent, points, text_of
+from tocsin.signals.reading import Finding, percent, points, points_between, text_of
 from tocsin_sdk.profile import NO_SCORE, SCORE_BINS, UNKNOWN, Outcomes, Profile, word_of
 
 Measured = tuple[Interval | None, int]
@@ -162,8 +163,8 @@ def _detect_drop(look: Look) -> Finding:
     return Finding(
         state="breach" if breach else "ok",
         sentence=f"{metric.capitalize()} is {percent(now[0].value)} on {now[1]:,} labelled predictions; the pinned "
-        f"reference had {percent(pinned[0].value)}. It fell by {points(drop.value)} ({points(drop.lower)} to "
-        f"{points(drop.upper)}), {'beyond' if breach else 'not surely beyond'} the tolerance of "
+        f"reference had {percent(pinned[0].value)}. It fell by {points(drop.value)} ({points_between(drop.lower, drop.upper)}"
+        f"), {'beyond' if breach else 'not surely beyond'} the tolerance of "
         f"{points(look.threshold)}.",
         value=drop.value,
         lower=drop.lower,
@@ -200,6 +201,12 @@ def _figures(look: Look) -> dict[str, str]:
     }
 
 
+def _needs_positive(monitor: Monitor) -> Iterator[str]:
+    metric = monitor.params.get("metric", "accuracy")
+    if metric != "accuracy" and not monitor.params.get("positive", "").strip():
+        yield f"The parameter 'positive' is missing: {metric} looks for one class."
+
+
 _PARAMS = (
     Param("metric", "what is measured", "accuracy", choices=("accuracy", "precision", "recall", "f1", "auc")),
     Param("positive", "the class that precision, recall, f1 and auc look for; its score is the model's score", ""),
@@ -217,6 +224,7 @@ DETECTORS = (
         units=SHARE,
         params=_PARAMS,
         detect=_detect_level,
+        also=_needs_positive,
     ),
     Detector(
         name="performance_drop",
@@ -226,5 +234,6 @@ DETECTORS = (
         units=SHARE,
         params=(*_PARAMS, POWER),
         detect=_detect_drop,
+        also=_needs_positive,
     ),
 )
