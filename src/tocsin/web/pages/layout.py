@@ -1,0 +1,136 @@
+"""What every page shares: the template environment, the navigation with its counts, the form's token, the answer."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from sqlalchemy import Connection, and_, func, select
+from starlette.concurrency import run_in_threadpool
+
+from tocsin import __version__
+from tocsin.kernel.clock import to_wire
+from tocsin.kernel.errors import TocsinError
+from tocsin.kernel.severity import Severity
+from tocsin.store import tables
+from tocsin.web.permissions import SESSION_COOKIE, Caller, csrf_token, identify, program_of
+
+HERE = Path(__file__).parent.parent
+OPEN_STATES = ("triage", "investigating", "contained", "monitoring")
+
+environment = Environment(
+    loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+)
+
+
+def _initials(name: str) -> str:
+    return "".join(part[0] for part in name.split()[:2]).upper() or "?"
+
+
+def _words(text: str) -> str:
+    return text.replace("_", " ").capitalize()
+
+
+def _clock(moment: dt.datetime) -> str:
+    return f"{moment:%H:%M:%S} UTC"
+
+
+def _day(moment: dt.datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+environment.filters |= {"initials": _initials, "words": _words, "clock": _clock, "iso": to_wire, "day": _day}
+
+
+def page(
+    request: Request,
+    template: str,
+    *,
+    title: str,
+    section: str = "",
+    live_scope: str | None = None,
+    problem: TocsinError | None = None,
+    status: int = 200,
+    **context: Any,
+) -> Response:
+    """Return a page. `live_scope` is an incident's id, '' for everything, None for a page that is not live."""
+    program = program_of(request)
+    caller: Caller | None = getattr(request.state, "caller", None) or identify(request)
+    account = caller.account if caller else None
+    catalog = program.world.catalog.current
+    environment.filters["severity"] = _label_of(catalog)
+    html = environment.get_template(template).render(
+        request=request,
+        title=title,
+        section=section,
+        live_scope=live_scope,
+        problem=_told(problem) if problem else None,
+        account=account,
+        caller_may=caller.may if caller else _nothing,
+        csrf=csrf_token(program, request.cookies.get(SESSION_COOKIE, "")),
+        drill=program.settings.drill,
+        version=__version__,
+        now=program.world.clock.now(),
+        catalog=catalog,
+        query=request.query_params.get("q"),
+        navigation=_navigation(request, account.who if account else ""),
+        **context,
+    )
+    return HTMLResponse(html, status, headers={"cache-control": "no-store"})
+
+
+def _label_of(catalog: Any) -> Any:
+    def severity(rank: Severity) -> str:
+        return str(catalog.label(rank))
+
+    return severity
+
+
+def _nothing(permission: str) -> bool:
+    return False
+
+
+def _told(error: TocsinError) -> dict[str, str | None]:
+    where = getattr(error, "where", None)
+    return {"title": error.title, "why": f"{where}: {error.why}" if where else error.why, "mend": error.mend}
+
+
+def back(request: Request, to: str) -> Response:
+    """Return to a page after a form was taken (303, so that a reload does not send it again)."""
+    return RedirectResponse(to, 303)
+
+
+async def fields(request: Request) -> dict[str, str]:
+    """Return the text fields of a form, stripped; the token is left out."""
+    form = await request.form()
+    return {name: str(value).strip() for name, value in form.items() if name != "csrf"}
+
+
+async def in_thread(work: Any) -> Any:
+    """Run blocking work beside the loop."""
+    return await run_in_threadpool(work)
+
+
+def _navigation(request: Request, who: str) -> list[dict[str, Any]]:
+    def count(connection: Connection) -> tuple[int, int, int]:
+        def number(table: Any, where: Any) -> int:
+            return int(connection.execute(select(func.count()).select_from(table).where(where)).scalar_one())
+
+        mine = and_(tables.page.c.person == who, tables.page.c.state == "requested")
+        return (
+            number(tables.page, mine),
+            number(tables.incident, tables.incident.c.status.in_(OPEN_STATES)),
+            number(tables.alert, and_(tables.alert.c.current.is_(True), tables.alert.c.status == "firing")),
+        )
+
+    pages, incidents, alerts = program_of(request).world.store.read(count)
+    return [
+        {"name": "Now", "href": "/", "count": pages, "urgent": True, "what": "pages for you"},
+        {"name": "Incidents", "href": "/incidents", "count": incidents, "urgent": False, "what": "open"},
+        {"name": "Alerts", "href": "/alerts", "count": alerts, "urgent": False, "what": "firing"},
+        {"name": "Catalog", "href": "/catalog", "count": 0, "urgent": False, "what": ""},
+    ]
