@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Literal
 
 import msgspec
@@ -132,4 +133,30 @@ def to_json(plan: Plan) -> bytes:
 
 def digest(configuration: Configuration) -> str:
     """Return the SHA-256 of a configuration as hex: the same for the same meaning, whatever the files look like."""
-    return hashlib.sha256(canonical.encode(msgspec.to_builtins(configuration))).hexdigest()
+    return hashlib.sha256(canonical.encode(_normal(configuration))).hexdigest()
+
+
+def _normal(value: object) -> object:
+    """Return plain data without fields that equal their default; msgspec leaves them out by identity only."""
+    if isinstance(value, msgspec.Struct):
+        config = value.__struct_config__
+        pairs = ((written, default, getattr(value, name)) for name, written, default in _fields(type(value)))
+        kept = {written: _normal(item) for written, default, item in pairs if item != default}
+        return kept | ({config.tag_field: config.tag} if config.tag_field else {})
+    if isinstance(value, Mapping):
+        return {str(name): _normal(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_normal(item) for item in value]
+    return msgspec.to_builtins(value)
+
+
+@cache
+def _fields(struct: type[msgspec.Struct]) -> tuple[tuple[str, str, object], ...]:
+    """Return name, written name and default of every field."""
+    return tuple((field.name, field.encode_name, _default(field)) for field in msgspec.structs.fields(struct))
+
+
+def _default(field: msgspec.structs.FieldInfo) -> object:
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return field.default

@@ -88,29 +88,16 @@ class Reassessment(msgspec.Struct, frozen=True, kw_only=True):
 def reassess(current: Standing, assessment: Assessment) -> Reassessment:
     """Return what new facts change.
 
-    - Set by policy: it follows the matrix, up and down, but never below its floor. It goes down only when the
-      matrix itself had put it there; a rank from elsewhere, such as an alert's, stays.
-    - Set by a person: only a criterion that did not hold when they decided, and that is worse than what they
-      decided, raises it. That they see it as worse than the matrix does is proposed for a second look, no more.
+    - Only news makes it worse: a criterion that the record does not show as known, of a worse rank. What a
+      person judged milder, knowing it, is no news, not even after policy raised the severity for another reason.
+    - Set by policy, it becomes milder when the criterion that put it there no longer holds, but never below its
+      floor; a rank from elsewhere, such as an alert's, stays.
+    - Set by a person, it never becomes milder by policy; that the matrix says less is proposed, no more.
     - When no criterion holds any more, nobody knows that it is harmless: the severity stays.
 
-    Whoever records an override must record the criteria that held at that moment (`Assessment.for_record`),
-    or every one of them counts as new afterwards.
+    Whoever records a change of severity must record the criteria that held at that moment
+    (`Assessment.for_record`), or every one of them counts as news afterwards.
     """
-    wanted = worse(assessment.severity, current.floor)
-    if assessment.severity is None or wanted == current.severity:
-        return _keep(current, "The facts known now lead to the same severity.")
-    if current.set_by_person:
-        return _after_a_person(current, assessment)
-    if _is_worse(wanted, current.severity):
-        return Reassessment(action="set", severity=wanted, reason=assessment.because)
-    if all(criterion.rank != current.severity for criterion in current.known):
-        return _keep(current, "The severity does not come from the matrix, so the matrix does not lower it.")
-    reason = f"What made it worse no longer holds. {assessment.because}"
-    return Reassessment(action="set", severity=wanted, reason=reason)
-
-
-def _after_a_person(current: Standing, assessment: Assessment) -> Reassessment:
     known = {criterion.id for criterion in current.known}
     news = [
         fired
@@ -118,13 +105,37 @@ def _after_a_person(current: Standing, assessment: Assessment) -> Reassessment:
         if fired.id not in known and _is_worse(fired.rank, current.severity)
     ]
     if news:
-        sentences = " ".join(fired.sentence for fired in news)
-        reason = f"New since a person set the severity: {sentences}"
+        since = "New since a person set the severity: " if current.set_by_person else ""
+        reason = since + " ".join(fired.sentence for fired in news)
         return Reassessment(action="set", severity=news[0].rank, reason=reason)
-    if _is_worse(current.severity, assessment.severity):
+    if current.set_by_person:
+        return _beside_a_person(current, assessment)
+    if _is_worse(current.floor, current.severity):
+        reason = "An alert asks for at least this severity."
+        return Reassessment(action="set", severity=current.floor, reason=reason)
+    return _milder(current, assessment)
+
+
+def _beside_a_person(current: Standing, assessment: Assessment) -> Reassessment:
+    if assessment.severity is not None and _is_worse(current.severity, assessment.severity):
         reason = f"The matrix alone would say less: {assessment.because} The word of a person stands."
         return Reassessment(action="propose", severity=assessment.severity, reason=reason)
     return _keep(current, "A person set the severity knowing these criteria.")
+
+
+def _milder(current: Standing, assessment: Assessment) -> Reassessment:
+    """Return a milder rank when what explains the present one is gone."""
+    present = current.severity
+    if all(criterion.rank != present for criterion in current.known):
+        return _keep(current, "The severity does not come from the matrix, so the matrix does not lower it.")
+    holding = [fired for fired in assessment.criteria if present is not None and fired.rank >= present]
+    if not holding:
+        return _keep(current, "No criterion holds any more; that alone does not make it harmless.")
+    wanted = worse(holding[0].rank, current.floor)
+    if wanted == present:
+        return _keep(current, "The facts known now lead to the same severity.")
+    reason = f"What made it worse no longer holds. {holding[0].sentence}"
+    return Reassessment(action="set", severity=wanted, reason=reason)
 
 
 def _keep(current: Standing, reason: str) -> Reassessment:
