@@ -80,8 +80,6 @@ class Examination:
             return merkle.EMPTY_ROOT
         if self.checkpoint is None or self.manifest is None:
             return None
-        if size == self.checkpoint.size:
-            return self.checkpoint.root
         for head in self.manifest.earlier:
             if head.size == size:
                 return bytes.fromhex(head.root)

@@ -164,7 +164,7 @@ CONTENTS = {
 }
 
 
-def an_export(log: SmallLog | None = None, *, earlier: tuple[int, ...] = (5,)) -> dict[str, bytes]:
+def an_export(log: SmallLog | None = None, *, earlier: tuple[int, ...] = (4,)) -> dict[str, bytes]:
     """Return a whole, sound export: relative path -> bytes."""
     log = log or a_log()
     recorded = log.of()

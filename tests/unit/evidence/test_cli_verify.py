@@ -79,7 +79,7 @@ def test_an_earlier_checkpoint_is_read_from_its_file(
     kept.write_bytes(LOG.checkpoint(5))
     assert cli_verify.main(str(directory), SIGNER.vkey, str(kept)) == 0
     assert "continues the checkpoint of size 5" in capsys.readouterr().out
-    kept.write_bytes(LOG.checkpoint(4))
+    kept.write_bytes(LOG.checkpoint(7))
     assert cli_verify.main(str(directory), SIGNER.vkey, str(kept)) == 2
     assert capsys.readouterr().out.startswith("cannot be checked against that checkpoint")
     kept.write_bytes(LOG.checkpoint(5, signer=OTHER_SIGNER))

@@ -170,8 +170,8 @@ def linked(report: Report) -> bool:
     [
         0,  # the empty log
         14,  # the very checkpoint
-        5,  # the size that the export holds a consistency proof for
-        2, 3, 6, 8, 9, 10, 11, 12,  # sizes that end with an entry of the export
+        4,  # the size that the export holds a consistency proof for
+        2, 3, 5, 6, 8, 9, 10, 11, 12,  # sizes that end with an entry of the export
     ],
 )  # fmt: skip
 def test_the_log_is_shown_to_continue_an_earlier_checkpoint(size: int) -> None:
@@ -182,7 +182,7 @@ def test_the_log_is_shown_to_continue_an_earlier_checkpoint(size: int) -> None:
     assert linked(report)
 
 
-@pytest.mark.parametrize("size", [1, 4, 7, 13])
+@pytest.mark.parametrize("size", [1, 7, 13])
 def test_without_a_proof_it_says_that_it_cannot_be_checked(size: int) -> None:
     log = a_log()
     files = an_export(log)
