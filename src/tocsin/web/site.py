@@ -14,8 +14,8 @@ from tocsin.web import live, operations, pages, problems
 from tocsin.web.api import administration, catalog, incidents, intake, record, response
 from tocsin.web.limits import Limits
 
-PUBLIC = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json"})
-"""Addresses that anyone may ask. Pages add theirs (sign-in, one-tap links, static files)."""
+PUBLIC = frozenset({"/healthz", "/readyz", "/metrics", "/openapi.json", "/sign-in", "/acknowledge/{token}"})
+"""Addresses that anyone may ask; the intake addresses ask for a key by themselves."""
 
 
 def build(program: Program) -> FastAPI:

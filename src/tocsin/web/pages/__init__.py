@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from tocsin.web.pages import errors, session
+from tocsin.web.pages.layout import HERE
+
+MODULES = (session,)
+"""Every module with pages; each has a `router`."""
 
 
 def install(app: FastAPI) -> None:
     """Add the pages to the app."""
+    app.mount("/static", StaticFiles(directory=HERE / "static"), name="static")
+    for module in MODULES:
+        app.include_router(module.router)
+    errors.install(app)
