@@ -296,7 +296,7 @@ def _blank(where: Literal["subject", "body"], why: str) -> Finding:
     return Finding(rule="blank", grade="error", where=where, why=why, mend="Fill it in, or take it out.")
 
 
-_NOT = r"(?<!not )(?<!not yet )(?<!never )(?<!isn't )(?<!un)(?<!until )(?<!when )(?<!once )"
+_NOT = r"(?<!not )(?<!not yet )(?<!never )(?<!isn't )(?<!until )(?<!when )(?<!once )"
 CLAIMS: tuple[tuple[str, re.Pattern[str], frozenset[str]], ...] = (
     (
         "resolved",

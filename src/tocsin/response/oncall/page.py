@@ -445,13 +445,8 @@ def evolve(state: Escalation, event: PageEvent) -> Escalation:
                 state, current=None, acknowledge_by=None, left=left, due=_following(state, left)
             )
         case Exhausted():
-            return msgspec.structs.replace(
-                state,
-                status="exhausted",
-                due=(LAST_CALL, state.last_round + 1),
-                current=None,
-                acknowledge_by=None,
-            )
+            # What is due is the last call already: no level is left, or there never was one.
+            return msgspec.structs.replace(state, status="exhausted")
         case EscalationStopped():
             return msgspec.structs.replace(
                 state,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from importlib import resources
+
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.kernel.errors import Invalid
+from tocsin.response.communications.audience import plain_words
 from tocsin.response.communications.template import (
     FIELDS,
     JARGON,
@@ -56,6 +60,12 @@ def test_a_field_without_a_value_is_named() -> None:
     with pytest.raises(Invalid) as refusal:
         render("{{ title }}", "b", {})
     assert refusal.value.where == "subject"
+
+
+@pytest.mark.parametrize("name", ["range", "dict", "lipsum", "cycler", "namespace"])
+def test_nothing_but_fields_has_a_name(name: str) -> None:
+    with pytest.raises(Invalid, match=f"'{name}' is undefined"):
+        render("s", f"{{{{ {name} }}}}", {"title": "x"})
 
 
 def test_a_field_that_is_too_long_is_named() -> None:
@@ -294,3 +304,14 @@ def test_every_word_of_the_list_is_found_and_its_plain_words_are_plain(word: str
 
 def test_a_word_inside_another_word_is_no_jargon() -> None:
     assert found("s", "5 ml of drifting clusterfuchsia, recalled", plain=True) == []
+
+
+def test_the_templates_that_ship_have_no_findings() -> None:
+    text = (resources.files("tocsin.catalog") / "defaults" / "template.yaml").read_text(encoding="utf-8")
+    shipped = list(yaml.safe_load_all(text))
+    assert len(shipped) >= 8
+    for each in shipped:
+        plain = plain_words(each["audience"])
+        assert (
+            lint_template(each["subject"], each["body"], required=each["required"], plain_words=plain) == ()
+        ), each

@@ -243,6 +243,7 @@ def test_a_delivery_is_tried_three_times_each_with_a_key_of_its_own() -> None:
     assert len(set(keys)) == 3
     assert next_attempt(play(*history)[0], "u", "ana", "mail") is None
     assert next_attempt(play(*history)[0], "u", "bo", "mail") is not None
+    assert next_attempt(play(*history)[0], "u", "ana", "hook") == (1, delivery_key("u", "ana", "hook", 1))
 
 
 @pytest.mark.parametrize("name", ["drafted", "sent", "withdrawn", "recalled"])
