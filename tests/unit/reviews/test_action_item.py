@@ -194,3 +194,18 @@ def test_an_item_is_completed_when_its_effect_is_shown():
     item = ActionItem(id="a", text="t", owner="o", due=TODAY, measure="m")
     assert not item.completed
     assert ActionItem(id="a", text="t", owner="o", due=TODAY, measure="m", proof="0.02").completed
+
+
+def test_the_limits_themselves_are_within():
+    longest = "Add a gate on loan ".ljust(LONGEST, "x")
+    assert len(longest) == LONGEST
+    assert found(text=longest) == ()
+    assert found(text="Retrain loan every month") == ()
+    assert found(text="Update bias playbook gate branch") == ()
+    assert found(measure="gap below 0.05") == ()
+
+
+def test_a_text_of_sixty_characters_is_quoted_whole():
+    sixty = "very ".ljust(60, "x")
+    assert f"'{sixty}'" in found(measure=sixty)[0]
+    assert f"'{sixty}...'" in found(measure=f"{sixty}x")[0]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tocsin.reviews.fairness_review import FairnessReview, GroupGap, faults, form
+from tocsin.reviews.fairness_review import SHORTEST_TEXT, FairnessReview, GroupGap, faults, form
 
 MEANING = "Black applicants were denied twice as often during the incident."
 
@@ -115,3 +115,11 @@ def test_a_gap_reads_as_a_sentence():
     assert gap(before=None, during=None, after=None, note="Too few rows.").sentence() == (
         "Denial gap of Black against White (race): not known. Too few rows."
     )
+
+
+@pytest.mark.parametrize("assessable", [True, False])
+def test_a_text_of_exactly_the_least_length_is_taken(assessable):
+    gaps = (gap(),) if assessable else ()
+    text = "x" * SHORTEST_TEXT
+    assert faults(section(assessable=assessable, gaps=gaps, text=text), "short") == ()
+    assert len(faults(section(assessable=assessable, gaps=gaps, text=text[1:]), "short")) == 1
