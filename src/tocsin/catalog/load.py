@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 
@@ -66,7 +66,8 @@ def load(files: Mapping[str, str], defaults: Mapping[str, str] | None = None) ->
     _check_all(sources, documents, problems)
     if problems:
         raise ConfigurationInvalid(problems)
-    return Configuration(**{FIELDS[kind]: dict(sorted(documents[kind].items())) for kind in KINDS})  # type: ignore[arg-type]
+    made: dict[str, Any] = {FIELDS[kind]: dict(sorted(documents[kind].items())) for kind in KINDS}
+    return Configuration(**made)
 
 
 def _sources(files: Mapping[str, str], problems: list[Problem]) -> dict[Key, _Source]:

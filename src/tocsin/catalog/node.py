@@ -132,13 +132,11 @@ class _Reader:
             self._stop(line, "An alias (*name) is not read here.", "Write the value out.")
         if depth > DEPTH or self._count > NODES:
             self._stop(line, "Nested too deep, or too much in one file.", "Split the file.")
-        if getattr(event, "tag", None) is not None and getattr(event, "implicit", None) not in (
-            True,
-            (False, True),
-        ):
-            self._report(line, f"The tag {event.tag!r} is not read here.", "Remove it.")  # type: ignore[attr-defined]
-        if getattr(event, "anchor", None) is not None:
-            self._report(line, f"The anchor &{event.anchor} is not read here.", "Remove it.")  # type: ignore[attr-defined]
+        tag, anchor = getattr(event, "tag", None), getattr(event, "anchor", None)
+        if tag is not None:
+            self._report(line, f"The tag {tag!r} is not read here.", "Remove it.")
+        if anchor is not None and not isinstance(event, yaml.AliasEvent):
+            self._report(line, f"The anchor &{anchor} is not read here.", "Remove it.")
 
     def _stop(self, line: int, why: str, mend: str) -> None:
         self._report(line, why, mend)

@@ -48,11 +48,12 @@ def moved(
     stays as it was.
     """
     found = []
-    for kind, allowance in (("respond", respond), ("resolve", resolve)):
+    pairs: tuple[tuple[Kind, Allowance | None], ...] = (("respond", respond), ("resolve", resolve))
+    for kind, allowance in pairs:
         if allowance is None:
             continue
         old = existing.get(kind)
-        new = due(kind, changed_at if got_worse else declared_at, allowance)  # type: ignore[arg-type]
+        new = due(kind, changed_at if got_worse else declared_at, allowance)
         if old and (old.due == new.due or (got_worse and old.due <= new.due)):
             continue
         found.append(new)
