@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from dataclasses import dataclass, field
 
 import msgspec
@@ -128,7 +129,7 @@ def check(world: World) -> None:
 
 def assert_no_nagging(words: list[tuple[dt.datetime, Reason]]) -> None:
     """Between two words lies an interval, unless the later one says worse or belongs to a new group."""
-    for (earlier, _), (later, reason) in zip(words, words[1:], strict=False):
+    for (earlier, _), (later, reason) in itertools.pairwise(words):
         if reason not in (Reason.WORSE, Reason.FIRST):
             assert later - earlier >= TIMING.interval
 

@@ -332,3 +332,86 @@ def test_different_conditions_are_different_alerts(one: dict[str, object], other
 def test_an_alert_survives_its_row() -> None:
     one = alert(facts={"accuracy_drop": "16", "x": True, "n": 3}, evidence=("profile:1",), severity=0)
     assert msgspec.json.decode(msgspec.json.encode(one), type=Alert) == one
+
+
+# --- edges ---------------------------------------------------------------------------------------
+
+
+def test_a_start_exactly_at_the_end_belongs_to_the_episode() -> None:
+    before = alert(status="expired", ends_at=at(-10))
+    fires = report(starts_at=at(-10), starts_given=True, ends_at=at(5))
+    over = report(starts_at=at(-10), starts_given=True, ends_at=at(-8), resolved=True)
+    assert merge(before, fires, NOW)[1] is Change.REOPENED
+    assert merge(before, over, NOW)[1] is Change.UPDATED
+
+
+def test_an_end_exactly_at_the_start_is_no_word_about_an_earlier_episode() -> None:
+    said = report(starts_at=at(-30), starts_given=True, ends_at=at(-20), resolved=True)
+    after, change = merge(alert(), said, NOW)
+    assert change is Change.RESOLVED
+    assert after is not None
+    assert (after.starts_at, after.ends_at, after.timeout) == (at(-30), at(-20), False)
+
+
+def test_an_end_before_the_known_start_does_not_end_it_before_it_began() -> None:
+    after, _ = merge(alert(starts_at=at(-1)), report(starts_at=at(-5), ends_at=at(-5), resolved=True), NOW)
+    assert after is not None
+    assert (after.starts_at, after.ends_at) == (at(-5), at(-5))
+    after, _ = merge(alert(starts_at=at(5)), report(starts_at=at(9), ends_at=at(-5), resolved=True), NOW)
+    assert after is not None
+    assert (after.starts_at, after.ends_at) == (at(5), at(5))
+
+
+def test_what_a_report_leaves_out_is_kept() -> None:
+    full = {
+        "sender_severity": "warning",
+        "generator_url": "http://x/",
+        "evidence": ("profile:1",),
+        "facts": {"x": True},
+    }
+    before = alert(**full)
+    kept, _ = merge(before, report(title="", ends_at=at(5)), NOW)
+    assert kept is not None
+    assert {name: getattr(kept, name) for name in full} == full
+    assert kept.title == "Drift"
+    new = {
+        "sender_severity": "critical",
+        "generator_url": "http://y/",
+        "evidence": ("profile:2",),
+        "facts": {"y": 1},
+    }
+    changed, _ = merge(before, report(ends_at=at(5), **new), NOW)
+    assert changed is not None
+    assert {name: getattr(changed, name) for name in new} == new
+
+
+def test_the_last_words_of_a_resolve_are_kept_when_it_has_any() -> None:
+    before = alert(annotations={"summary": "0.4"})
+    silent, _ = merge(before, report(ends_at=NOW, resolved=True), NOW)
+    speaking, _ = merge(before, report(ends_at=NOW, resolved=True, annotations={"summary": "over"}), NOW)
+    assert silent is not None
+    assert speaking is not None
+    assert (silent.annotations, speaking.annotations) == ({"summary": "0.4"}, {"summary": "over"})
+
+
+def test_an_alert_first_known_by_a_bare_resolve_gets_its_name_later() -> None:
+    bare = report(source="pagerduty", dedup="one/k", labels={}, title="", ends_at=NOW, resolved=True)
+    first, change = merge(None, bare, NOW)
+    assert change is Change.ENDED_UNSEEN
+    assert first is not None
+    assert (first.title, first.labels) == ("one/k", {})
+    again, change = merge(first, report(source="pagerduty", dedup="one/k"), at(1))
+    assert change is Change.REFIRED
+    assert again is not None
+    assert (again.title, again.labels, again.episode) == ("Drift", {"alertname": "Drift"}, 2)
+    over = msgspec.structs.replace(again, status="resolved", ends_at=at(2))
+    nameless, _ = merge(over, report(source="pagerduty", dedup="one/k", labels={}, title=""), at(3))
+    assert nameless is not None
+    assert (nameless.title, nameless.labels) == ("Drift", {"alertname": "Drift"})
+
+
+def test_placements_and_alerts_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        Placement().system = "x"  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        alert().title = "x"  # type: ignore[misc]

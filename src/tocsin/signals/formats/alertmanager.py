@@ -40,6 +40,9 @@ Labels = Annotated[dict[Name, LabelValue | None], msgspec.Meta(max_length=128)]
 Annotations = Annotated[dict[Name, AnnotationValue | None], msgspec.Meta(max_length=128)]
 Url = Annotated[str, msgspec.Meta(max_length=8192)]
 
+FAULTS_SHOWN = 20
+"""How many faults an answer names; all of them are in the batch."""
+
 NO_LABELS, NOT_A_URI, NOT_READABLE = 602, 601, 400
 """Codes of Alertmanager's own validation (go-openapi), and of what it cannot decode."""
 RULE = 0
@@ -242,7 +245,7 @@ def reply_to(batch: Batch) -> Reply:
         return _coded(400, NOT_READABLE, f"{_PARSING}{_listed(unreadable, batch)}")
     coded = [one for one in batch.refused if one.code != RULE]
     if coded:
-        return _coded(422, coded[0].code, "\n".join(f"{one.index}.{one.reason}" for one in coded))
+        return _coded(422, coded[0].code, _lines([f"{one.index}.{one.reason}" for one in coded]))
     text = _listed(batch.refused, batch)
     return Reply(status=400, body=msgspec.json.encode(text) + b"\n")
 
@@ -253,7 +256,12 @@ _PARSING = 'parsing alerts body from "" failed, because '
 def _listed(refused: Sequence[Verdict], batch: Batch) -> str:
     if batch.size == 1:
         return refused[0].reason
-    return "\n".join(f"alert {one.index}: {one.reason}" for one in refused)
+    return _lines([f"alert {one.index}: {one.reason}" for one in refused])
+
+
+def _lines(lines: list[str]) -> str:
+    more = len(lines) - FAULTS_SHOWN
+    return "\n".join(lines if more <= 0 else [*lines[:FAULTS_SHOWN], f"and {more} more"])
 
 
 def _coded(status: int, code: int, message: str) -> Reply:

@@ -9,14 +9,15 @@ any word is accepted as severity, and a summary that is too long is shortened.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
+import uuid
 from collections.abc import Mapping
 from typing import cast
 
 import msgspec
 
 from tocsin.kernel.errors import Malformed, TocsinError
-from tocsin.kernel.ids import uuid7
 from tocsin.signals.formats.decoding import read_carefully, read_time, within_limit
 from tocsin.signals.reported import Reply, ReportedAlert
 
@@ -55,7 +56,8 @@ Json = dict[str, object]
 def parse(body: bytes, now: dt.datetime, *, chance: bytes, scope: str = "") -> Event:
     """Return the event in `body`, received at `now`.
 
-    chance: ten random bytes, kept with the body, from which the dedup key is made when a trigger has none.
+    chance: ten or more random bytes, kept with the body; a trigger without dedup key gets one made of them alone,
+    so reading the stored body again gives the key that the sender was told.
     scope: the integration whose key it came with; the same dedup key under another integration is another alert.
 
     Raises:
@@ -69,12 +71,17 @@ def parse(body: bytes, now: dt.datetime, *, chance: bytes, scope: str = "") -> E
     action = _required(event, "event_action", errors)
     if action and action not in ACTIONS:
         errors.append("'event_action' is invalid (must be one of: 'trigger', 'acknowledge' or 'resolve')")
-    dedup_key = _dedup_key(event, action, errors) or uuid7(now, chance)
+    dedup_key = _dedup_key(event, action, errors) or made_key(chance)
     payload = _payload(event, action, errors)
     if errors:
         raise InvalidEvent(tuple(errors))
     report = _report(event, payload, now, action=action, dedup=f"{scope}/{dedup_key}")
     return Event(routing_key=routing_key or None, action=action, dedup_key=dedup_key, report=report)
+
+
+def made_key(chance: bytes) -> str:
+    """Return the dedup key of a trigger that came without one: a UUID, as PagerDuty makes, from random bytes."""
+    return str(uuid.UUID(bytes=hashlib.blake2b(chance, digest_size=16).digest(), version=4))
 
 
 def key_error(routing_key: str | None) -> InvalidEvent | None:

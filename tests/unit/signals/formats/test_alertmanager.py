@@ -225,6 +225,15 @@ def test_the_answer_to_several_faults_names_each_index() -> None:
     )
 
 
+def test_an_answer_names_twenty_faults_and_counts_the_rest() -> None:
+    batch = parse(body_of(*[{"labels": {"a": ""}}] * 23), NOW)
+    lines = json.loads(reply_to(batch).body).split("\n")
+    assert (len(batch.refused), len(lines)) == (23, 21)
+    assert lines[-2:] == ["alert 19: at least one label pair required", "and 3 more"]
+    batch = parse(body_of(*[{}] * 20), NOW)
+    assert json.loads(reply_to(batch).body)["message"].endswith("\n19.labels in body is required")
+
+
 def test_an_unreadable_alert_is_answered_before_a_forbidden_one() -> None:
     batch = parse(body_of({}, {"labels": {"a": ""}}, {"labels": {"a": 1}}), NOW)
     assert reply_to(batch).status == 400

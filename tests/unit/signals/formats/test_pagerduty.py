@@ -95,8 +95,10 @@ def test_a_trigger_without_dedup_key_gets_one_made_from_the_chance_handed_in() -
     assert event.dedup_key == read(TRIGGER | {"dedup_key": None}).dedup_key
     assert len(event.dedup_key) == 36
     assert event.report.dedup == f"acme/{event.dedup_key}"
-    other = parse(json.dumps(without(TRIGGER, "dedup_key")).encode(), NOW, chance=b"0123456789")
-    assert other.dedup_key != event.dedup_key
+    body = json.dumps(without(TRIGGER, "dedup_key")).encode()
+    assert parse(body, NOW, chance=b"0123456789").dedup_key != event.dedup_key
+    later = parse(body, NOW + dt.timedelta(seconds=1), chance=CHANCE)
+    assert later.dedup_key == event.dedup_key  # the stored body is read again later
 
 
 @pytest.mark.parametrize(
