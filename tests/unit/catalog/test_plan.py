@@ -86,6 +86,19 @@ def test_a_changed_condition_is_shown_by_its_row() -> None:
     assert [(one.field, one.old, one.new) for one in change.fields] == [("categories.a.what", "A.", "B.")]
 
 
+def test_a_step_that_becomes_another_type_of_step_is_shown_whole() -> None:
+    playbook = (
+        "kind: playbook\nid: p\ntitle: P\ncategory: bias\nowner: commander\nreviewed_on: 2026-11-23\n"
+        "first_step: a\nsteps:\n  - {step: STEP, id: a, next: e, REST}\n  - {step: end, id: e, outcome: Done.}\n"
+    )
+    task = playbook.replace("STEP", "task").replace("REST", "text: Do it., owner: commander")
+    evidence = playbook.replace("STEP", "evidence").replace("REST", "what: [logs]")
+    (change,) = plan(with_defaults(task), with_defaults(evidence)).changes
+    assert [one.field for one in change.fields] == ["steps.a"]
+    assert '"step": "task"' in change.fields[0].old
+    assert '"step": "evidence"' in change.fields[0].new
+
+
 def test_a_plan_as_text_has_a_line_for_each_change_and_a_sum() -> None:
     after = with_defaults(
         SMALL.replace("name: Ada", "name: " + "Ada " * 40).replace("takes: 1 min\n    ", "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -161,6 +162,13 @@ def test_a_criterion_that_says_less_about_the_same_facts_is_left_out() -> None:
     assert [fired.id for fired in of(accuracy_drop=16).criteria] == ["accuracy-drop-high"]
     breach = of(personal_data_breach=True, people_in_breach=5000)
     assert [fired.id for fired in breach.criteria] == ["large-personal-data-breach"]
+
+
+def test_two_criteria_of_one_rank_on_the_same_fact_are_both_told() -> None:
+    twice = msgspec.structs.replace(
+        MATRIX, criteria=tuple(row for row in MATRIX.criteria if row.id == "active-attack") * 2
+    )
+    assert len(assess(twice, {"active_attack": True}, WORDS).criteria) == 2
 
 
 def test_the_shortest_time_among_what_holds_counts() -> None:
