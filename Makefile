@@ -36,10 +36,10 @@ check: setup ## lint, format, types, import contracts, locks, generated files, d
 	    check-types check-lint check-format check-imports check-locks check-generated check-duplicates
 
 check-lint:
-	@$(BIN)/ruff check .
+	@$(BIN)/ruff check --output-format concise .
 
 check-format:
-	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff format --check --output-format concise .
 
 check-types:
 	@$(BIN)/mypy
