@@ -4,6 +4,7 @@
         --tocsin http://127.0.0.1:8700 --token TOKEN
 
     POST /predict   {"id": "a1", "applicant": {...}}  ->  {"id", "decision": "deny" | "approve", "score", "version"}
+                    with "record": false nothing is told to tocsin: for whoever checks the server from outside
     POST /labels    {"labels": [{"id": "a1", "label": "deny"}]}      what the right decisions were, later
     GET  /version   what is served: version, digest of its bytes, run, since when
     GET  /healthz   200 when a model is loaded
@@ -117,22 +118,24 @@ class ModelServer:
         asked = _object(request.json(), "the body")
         applicant = _object(asked.get("applicant"), "applicant")
         id = str(asked.get("id") or uuid.uuid4())
+        telemetry = self._telemetry if asked.get("record", True) else None
         loaded = self._serving.loaded
         if loaded is None:
-            self._record(id, applicant, began, NO_VERSION, error="no model loaded")
+            self._record(telemetry, id, applicant, began, NO_VERSION, error="no model loaded")
             return Reply({"error": "no model is loaded"}, 503)
         version = loaded.served.version
         try:
             score = float(loan.scores(loaded.model, loan.table([applicant]))[0])
         except Exception as error:  # a failed decision is telemetry too
-            self._record(id, applicant, began, version, error=type(error).__name__)
+            self._record(telemetry, id, applicant, began, version, error=type(error).__name__)
             raise
         decision = loan.DENY if score >= loan.THRESHOLD else loan.APPROVE
-        self._record(id, applicant, began, version, decision=decision, score=score)
+        self._record(telemetry, id, applicant, began, version, decision=decision, score=score)
         return Reply({"id": id, "decision": decision, "score": round(score, 6), "version": version})
 
     def _record(
         self,
+        telemetry: Telemetry | None,
         id: str,
         applicant: Mapping[str, Any],
         began: float,
@@ -142,12 +145,12 @@ class ModelServer:
         score: float | None = None,
         error: str | None = None,
     ) -> None:
-        if self._telemetry is None:
+        if telemetry is None:
             return
         group = applicant.get(loan.GROUP)
         with self._recording:  # a reload between the two lines would count a decision for the other version
-            self._telemetry.model_version = version
-            self._telemetry.record(
+            telemetry.model_version = version
+            telemetry.record(
                 id,
                 applicant,
                 prediction=decision,
@@ -209,6 +212,7 @@ def main(argv: list[str] | None = None) -> int:
             NO_VERSION,
             window_seconds=asked.window_seconds,
             send_every_seconds=SEND_EVERY_SECONDS,
+            compress=False,  # on loopback it costs more than it saves
         )
     serving = Serving(asked.registry)
     server = JsonServer(ModelServer(serving, telemetry).answer, asked.port)

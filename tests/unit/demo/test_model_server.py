@@ -107,6 +107,17 @@ def test_decisions_and_labels_arrive_as_a_profile_of_the_version_that_decided(
     assert (telemetry.counters.recorded, telemetry.counters.labelled) == (10, 4)
 
 
+def test_a_check_from_outside_gets_the_same_decision_and_is_not_counted(
+    server: ModelServer, parts: loan.Split, telemetry: Telemetry
+) -> None:
+    applicant = loan.applicant(parts.held_out, 3)
+    counted = post(server, "/predict", {"id": "a", "applicant": applicant})
+    checked = post(server, "/predict", {"id": "a", "applicant": applicant, "record": False})
+    assert counted.data == checked.data
+    telemetry.flush()
+    assert telemetry.counters.recorded == 1
+
+
 def test_without_a_model_it_says_so_and_counts_the_error(telemetry: Telemetry, sent: Sent) -> None:
     empty = ModelServer(Fixed(None), telemetry)  # type: ignore[arg-type]
     assert post(empty, "/predict", {"applicant": {}}).status == 503
