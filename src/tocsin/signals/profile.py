@@ -229,8 +229,9 @@ def _add_values(column: Column, values: Values) -> None:
             _add_floats(column, values.astype(np.float64))
             return
     listed = _listed(values)
-    for type_ in set(map(type, listed)):  # one type at a time: 1, 1.0 and True are equal, but not alike
-        part = [value for value in listed if type(value) is type_]
+    types = set(map(type, listed))
+    for type_ in types:  # one type at a time: 1, 1.0 and True are equal, but not alike
+        part = listed if len(types) == 1 else [value for value in listed if type(value) is type_]
         if type_ is float:
             _add_floats(column, np.array(part, np.float64))
         elif type_ in (str, bool, int, type(None)):
@@ -268,7 +269,7 @@ def _add_outcomes(
 ) -> None:
     if prediction is None:
         return
-    decided = np.array([value is not None for value in _listed(prediction)])
+    decided = _given(prediction, rows)
     predictions, prediction_code = _coded(prediction, decided)
     groups, group_code = _coded(group, decided)
     labels, label_code = _coded(label, decided)
@@ -287,6 +288,13 @@ def _add_outcomes(
     codes, sizes = [group_code, label_code, prediction_code, bins], [sizes[0], len(labels), *sizes[1:]]
     for (g, n, p, b), count in _cells([code[known] for code in codes], sizes):
         _count(outcomes.labelled, (groups[g], labels[n], predictions[p], b + NO_SCORE), count)
+
+
+def _given(values: Values, rows: int) -> npt.NDArray[np.bool_]:
+    """Return for each row whether its value is not None."""
+    if isinstance(values, np.ndarray) and values.dtype.kind != "O":
+        return np.ones(rows, np.bool_)
+    return np.fromiter((value is not None for value in values), np.bool_, rows)
 
 
 def _count(table: dict[K, int], cell: K, count: int) -> None:
