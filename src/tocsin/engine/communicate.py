@@ -41,6 +41,7 @@ def send_update(
             "incident": f"INC-{state.number}",
             "title": state.title,
             "severity": catalog.label(state.severity),
+            "status": state.status.value,
             "system": state.system or "",
             "commander": _name(world, state.roles.get("commander", "")),
         }

@@ -7,14 +7,17 @@ import zipfile
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from starlette.concurrency import run_in_threadpool
 
 from tocsin.engine import seal
+from tocsin.evidence import merkle
+from tocsin.evidence.checkpoint import Checkpoint
 from tocsin.evidence.custody import CUSTODY
+from tocsin.evidence.note import Note
 from tocsin.kernel.errors import NotFound
 from tocsin.store import tables
-from tocsin.store.log import log_size
+from tocsin.store.log import log_size, lookup
 from tocsin.web.api.answers import Body, answer, incident_id, rows, world_of
 from tocsin.web.permissions import Caller, Needs
 
@@ -91,12 +94,44 @@ def export(
     made = seal.export_incident(
         world, incident_id(world, name), by=caller.who, purpose=body.purpose, actor=caller.actor
     )
+    return zipped(made)
+
+
+def zipped(made: seal.Exported) -> Response:
+    """Return an export as a zip file; the verifier key travels in a header."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(made.files):
             archive.writestr(zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0)), made.files[path])
     headers = {"content-disposition": f'attachment; filename="export-{made.id}.zip"', "x-tocsin-vkey": made.vkey}
     return Response(file.getvalue(), 200, headers, "application/zip")
+
+
+@router.get("/incidents/{name}/proofs/{index}", dependencies=[Depends(Needs("log"))])
+def read_proof(request: Request, name: str, index: int) -> Response:
+    """Return the inclusion proof of one entry of an incident under the newest signed checkpoint."""
+    world = world_of(request)
+    id = incident_id(world, name)
+    note = world.store.run(lambda tx: world.store.log.sign(tx.connection, tx.now))
+    size = Checkpoint.parse(Note.parse(note).text).size
+
+    def read(connection: Connection) -> dict[str, object]:
+        mine = select(tables.leaf).where(tables.leaf.c.scope == id, tables.leaf.c["index"] == index)
+        row = connection.execute(mine).mappings().one_or_none()
+        if row is None:
+            raise NotFound(f"Entry {index} of the log is not one of this incident.")
+        proof = merkle.inclusion_proof(index, size, lookup(connection))
+        return {
+            "index": index,
+            "stream": row["stream"],
+            "position": row["position"],
+            "leaf_hash": bytes(row["hash"]).hex(),
+            "proof": [value.hex() for value in proof],
+            "checkpoint": note.decode(),
+            "vkey": world.store.log.signer.vkey,
+        }
+
+    return answer(world.store.read(read))
 
 
 @router.get("/log", dependencies=[Depends(Needs("log"))])

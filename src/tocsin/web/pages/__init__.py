@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from tocsin.web.pages import errors, session
+from tocsin.web.pages import errors, incidents, now, session
 from tocsin.web.pages.layout import HERE
 
-MODULES = (session,)
+MODULES = (session, now, incidents)
 """Every module with pages; each has a `router`."""
 
 
