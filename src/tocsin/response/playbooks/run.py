@@ -505,7 +505,7 @@ def evolve(state: Run, event: RunEvent) -> Run:
                 playbook=event.playbook,
                 probes=event.probes,
             )
-        case StepReached():
+        case StepReached():  # follows every answer and task, and precedes every end
             return put(
                 state,
                 step=event.step,
@@ -514,7 +514,7 @@ def evolve(state: Run, event: RunEvent) -> Run:
                 path=(*state.path, Visit(step=event.step, kind=event.kind)),
             )
         case Answered():
-            return put(state, waiting_for=None, inconclusive=None, path=_answered(state.path, event))
+            return put(state, path=_answered(state.path, event))
         case ProbeInconclusive():
             return put(state, waiting_for="person", inconclusive=event)
         case Recommended():
@@ -528,11 +528,11 @@ def evolve(state: Run, event: RunEvent) -> Run:
             return put(state, recommendations=(*state.recommendations, proposal))
         case TaskDone():
             done = put(state.path[-1], who=event.who, at=event.at, note=event.note, by="person")
-            return put(state, waiting_for=None, path=(*state.path[:-1], done))
+            return put(state, path=(*state.path[:-1], done))
         case Revisited():
             return _went_back(state, event.step)
         case Finished():
-            return put(state, status="finished", waiting_for=None, outcome=event.outcome)
+            return put(state, status="finished", outcome=event.outcome)
         case Abandoned():
             return put(state, status="abandoned", waiting_for=None, reason=event.reason)
         case _:
@@ -559,9 +559,7 @@ def _went_back(state: Run, step: str) -> Run:
     start = max(i for i, v in enumerate(state.path) if v.step == step and not v.left)
     path = tuple(put(v, left=True) if i >= start else v for i, v in enumerate(state.path))
     recommendations = tuple(put(p, left=True) if p.visit >= start else p for p in state.recommendations)
-    return put(
-        state, status="running", path=path, recommendations=recommendations, outcome="", waiting_for=None
-    )
+    return put(state, status="running", path=path, recommendations=recommendations, outcome="")
 
 
 RUN: StreamKind[Run, RunCommand, RunEvent] = StreamKind("run", INITIAL, decide, evolve, RunEvent)

@@ -210,7 +210,11 @@ def test_steps_that_need_nobody_are_passed_and_told():
 
 
 def test_the_state_tells_the_path_with_who_and_when_and_the_recommendations():
-    state = after(start(), probe("yes", measured={"nulls": "0.01"}), person("deployed", "yes", note="v7"))
+    state = after(
+        start(),
+        probe("yes", measured={"nulls": "0.01"}),
+        person("deployed", "yes", note="v7", evidence=("e1",)),
+    )
     assert [(v.step, v.kind, v.answer, v.by, v.who) for v in state.path] == [
         ("pipeline", "question", "yes", "probe", "pipeline_healthy"),
         ("deployed", "question", "yes", "person", "ana"),
@@ -221,6 +225,7 @@ def test_the_state_tells_the_path_with_who_and_when_and_the_recommendations():
     ]
     assert [v.at for v in state.path] == [NOW, NOW, None, None, None, None]
     assert (state.path[0].measured, state.path[1].note) == ({"nulls": "0.01"}, "v7")
+    assert [v.evidence for v in state.path[:2]] == [(), ("e1",)]
     assert [(p.step, p.action, p.reason, p.text) for p in state.standing()] == [
         ("rollback", "rollback", "A new version came first.", "Roll back")
     ]
@@ -322,6 +327,36 @@ def test_a_recommendation_before_the_step_gone_back_to_still_stands():
     )
     state = after(start(book), person("q", "yes"), Revisit(step="q", who="ana", reason="Not better"))
     assert [p.action for p in state.standing()] == ["throttle"]
+
+
+def test_what_was_left_behind_cannot_be_gone_back_to():
+    state = after(*HISTORY["revisiting"])
+    with pytest.raises(Refused, match=r"has not answered step 'deployed'\. It can go back to: pipeline\."):
+        RUN.decide(state, Revisit(step="deployed", who="ana", reason="x"), NOW)
+
+
+def test_going_back_from_a_probe_in_doubt_leaves_the_doubt_behind():
+    steps = (
+        Question(id="q", text="Known?", answers={"yes": "p", "unknown": "end"}),
+        Question(id="p", text="Well?", probe="x", answers={"yes": "end", "no": "end", "unknown": "end"}),
+        End(id="end", outcome="Done."),
+    )
+    book = Playbook(
+        id="b",
+        title="b",
+        category="c",
+        owner="commander",
+        reviewed_on=NOW.date(),
+        first_step="q",
+        steps=steps,
+    )
+    doubting = (
+        start(book, ("x",)),
+        person("q", "yes"),
+        Answer(step="p", answer="unknown", by="probe", who="x"),
+    )
+    assert after(*doubting).inconclusive is not None
+    assert after(*doubting, Revisit(step="q", who="ana", reason="r")).inconclusive is None
 
 
 def test_whoever_goes_back_answers_and_a_late_probe_does_not():
