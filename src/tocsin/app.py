@@ -19,11 +19,24 @@ from tocsin.catalog.applied import CONFIGURATION
 from tocsin.connectors.apprise import AppriseSender, MailServer
 from tocsin.connectors.http_probe import HttpProbe
 from tocsin.connectors.mlflow import MlflowRegistry
+from tocsin.connectors.mlflow_probe import MlflowDeploymentProbe
 from tocsin.connectors.outgoing import parse_allowed
 from tocsin.connectors.sender import Sender
 from tocsin.engine import (
-    access, communicate, configuration, contain, declare, escalate, follow, intake, review, run_playbook, seal, watch,
-)  # fmt: skip
+    access,
+    communicate,
+    configuration,
+    contain,
+    declare,
+    deployments,
+    escalate,
+    follow,
+    intake,
+    review,
+    run_playbook,
+    seal,
+    watch,
+)
 from tocsin.engine.runner import Runner
 from tocsin.engine.world import Catalog, World
 from tocsin.evidence.custody import CUSTODY
@@ -55,7 +68,7 @@ KINDS: dict[str, Any] = {
 
 WORK = (
     *intake.WORK, *declare.WORK, *escalate.WORK, *run_playbook.WORK, *contain.WORK, *communicate.WORK,
-    *review.WORK, *watch.WORK, *seal.WORK,
+    *review.WORK, *watch.WORK, *deployments.WORK, *seal.WORK,
 )  # fmt: skip
 """Everything a job can be."""
 
@@ -145,7 +158,7 @@ def _build(
             files = configuration.read_directory(settings.config)
             configuration.apply(world, files, actor="system:start", source=str(settings.config))
         password = _first_administrator(world, settings)
-        store.run(lambda tx: watch.plan(tx, world))
+        store.run(lambda tx: (watch.plan(tx, world), deployments.plan(tx, world)))
         return Program(settings, world, Runner(world, WORK, intake.drain), password, lock)
     except BaseException:
         store.close()
@@ -155,7 +168,7 @@ def _build(
 def _connect(world: World) -> None:
     """Fill in the connectors: those that ship, and those that other packages offer by entry point."""
     world.containment["mlflow"] = MlflowRegistry()
-    for probe in (HttpProbe(), watch.MonitorProbe(world)):
+    for probe in (HttpProbe(), MlflowDeploymentProbe(world.clock), watch.MonitorProbe(world)):
         world.probes[probe.name] = probe
     for found in entry_points(group="tocsin.connectors"):
         connector = found.load()()

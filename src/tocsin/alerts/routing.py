@@ -19,9 +19,9 @@ from tocsin.catalog.configuration import Configuration
 from tocsin.catalog.declare_policy import DeclarePolicy, DeclareRule
 from tocsin.catalog.severity_mapping import SeverityMapping
 from tocsin.kernel.errors import Invalid
-from tocsin.kernel.predicate import Vocabulary, evaluate
+from tocsin.kernel.predicate import Fact, Vocabulary, evaluate
 from tocsin.kernel.severity import LABEL_SETS, Severity, paging_rank, worse
-from tocsin.signals.reported import Fact, ReportedAlert
+from tocsin.signals.reported import ReportedAlert
 
 Digest = Literal["daily", "weekly"]
 Recipient = Literal["commander", "on_call", "owner"]

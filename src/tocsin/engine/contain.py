@@ -11,14 +11,11 @@ from typing import Any
 
 import msgspec
 
-from tocsin import __version__
 from tocsin.catalog.system import Component, ContainmentAction, System
-from tocsin.connectors.ports import Acted, Captured
-from tocsin.engine import crash
+from tocsin.connectors.ports import Acted
+from tocsin.engine import capture, crash
 from tocsin.engine.duty import ENGINE, Duty, Errand, Later
-from tocsin.engine.profiles import recent_profiles
 from tocsin.engine.world import World
-from tocsin.evidence.custody import CUSTODY, Collect
 from tocsin.evidence.item import EvidenceItem
 from tocsin.incidents.incident import INCIDENT, OPEN, Contain, Incident, LoseContainment
 from tocsin.kernel.errors import NotFound, Refused
@@ -27,9 +24,6 @@ from tocsin.response.containment.action import CONTAINMENT, Check, Containment, 
 from tocsin.response.containment.preview import Change, Preview, blast_radius, dependents
 from tocsin.store.jobs import Held
 from tocsin.store.transaction import Transaction
-
-STATE, CONFIGURATION, PROFILES = "state.json", "configuration.json", "profiles.json"
-"""What every snapshot holds, whatever else its connector captures: the names a preview promises."""
 
 VERIFY_EVERY_SECONDS = 1.0
 VERIFY_ATTEMPTS = 120
@@ -58,7 +52,7 @@ def preview(world: World, system_id: str, action_id: str) -> tuple[ContainmentAc
         affected=blast_radius(system, dependents(system.id, everything)),
         reversible=action.reversible,
         takes=action.takes,
-        snapshot_items=(STATE, CONFIGURATION, PROFILES),
+        snapshot_items=capture.ALWAYS,
         notes=(*((action.affects,) if action.affects else ()), *dry.warnings),
     )
     return msgspec.structs.replace(action, params=dry.params), shown
@@ -180,56 +174,21 @@ def _prepare_snapshot(job: Held, world: World) -> Work | None:
 def _capture(work: Work, world: World) -> list[EvidenceItem]:
     """Copy everything into the vault; return its custody records, not yet on the record."""
     crash.point("contain.before_snapshot")
-    connector = world.containment_connector(work.action.connector)
-    catalog = world.catalog.current
-    captured = [
-        _json(STATE, connector.describe_state(work.action.params)),
-        _json(CONFIGURATION, {"version": world.catalog.version, "system": catalog.system(work.state.system),
-                              "monitors": catalog.monitors_of(work.state.system)}),
-        _json(PROFILES, recent_profiles(world.store, work.state.system, world.clock.now())),
-        *connector.snapshot(work.action.params),
-    ]  # fmt: skip
-    items = []
-    for one in captured:
-        digest = world.vault.put(work.state.incident, one.data)
-        items.append(_item(work, one, digest, world))
+    items = capture.take(
+        world,
+        incident=work.state.incident,
+        system=work.state.system,
+        action=work.action,
+        key=work.id,
+        reason=f"Snapshot before '{work.action.title}'.",
+    )
     crash.point("contain.after_snapshot")
     return items
 
 
-def _json(name: str, value: object) -> Captured:
-    data = msgspec.json.format(msgspec.json.encode(value, order="sorted"), indent=1)
-    return Captured(name=name, media_type="application/json", data=data)
-
-
-def _item(work: Work, one: Captured, digest: str, world: World) -> EvidenceItem:
-    return EvidenceItem(
-        id=f"{work.id}.{digest[:16]}.{_slug(one.name)}"[:60],
-        incident=work.state.incident,
-        what=one.name,
-        sha256=digest,
-        size=len(one.data),
-        media_type=one.media_type,
-        source_system=work.state.system,
-        source_locator=f"{work.action.connector}:{one.name}",
-        collected_by=ENGINE,
-        collected_at=world.clock.now(),
-        acquisition_method=f"{work.action.connector} connector, before containment",
-        tool="tocsin",
-        tool_version=__version__,
-        volatile=True,
-        reason=f"Snapshot before '{work.action.title}'.",
-    )
-
-
-def _slug(name: str) -> str:
-    return "".join(letter if letter.isalnum() else "-" for letter in name)
-
-
 def _record_snapshot(tx: Transaction, job: Held, work: Work, items: Any, world: World) -> None:
     scope = work.state.incident
-    for item in items:
-        tx.execute(CUSTODY, item.id, Collect(item=item), actor=ENGINE, scope=scope)
+    capture.record(tx, items, scope)
     sealed = tuple(
         SnapshotItem(name=item.what, sha256=item.sha256, evidence=item.id, size=item.size) for item in items
     )

@@ -12,8 +12,9 @@ from tocsin.alerts.routing import Routing, facts_of, readable
 from tocsin.catalog.configuration import Configuration
 from tocsin.engine.duty import ENGINE, Duty
 from tocsin.engine.world import World
-from tocsin.incidents.classification import reassess, standing
+from tocsin.incidents.classification import categorise, reassess, standing
 from tocsin.incidents.deadline import deadlines, moved
+from tocsin.incidents.impact import facts_of_system
 from tocsin.incidents.incident import (
     INCIDENT,
     OPEN,
@@ -32,19 +33,17 @@ from tocsin.incidents.severity import Assessment, allowances, assess_in
 from tocsin.kernel.clock import from_wire
 from tocsin.kernel.errors import Invalid, NotFound
 from tocsin.kernel.severity import Severity, paging_rank, worse
+from tocsin.kernel.predicate import Fact as KnownFact
 from tocsin.signals.reported import Fact
 from tocsin.store import tables
 from tocsin.store.jobs import Held
 from tocsin.store.transaction import Outcome, Transaction
 
 
-def known_facts(catalog: Configuration, system: str | None) -> dict[str, Fact]:
-    """Return what the catalog itself knows about the exposure of a system, as facts."""
+def known_facts(catalog: Configuration, system: str | None) -> dict[str, KnownFact]:
+    """Return what the catalog itself knows about a system, as facts."""
     known = catalog.systems.get(system or "")
-    facts: dict[str, Fact] = {}
-    if known is not None and known.users_exposed and "users_exposed" in catalog.vocabulary.facts:
-        facts["users_exposed"] = known.users_exposed
-    return facts
+    return facts_of_system(known) if known is not None else {}
 
 
 # --- by policy, from an alert ---------------------------------------------------------------------
@@ -58,20 +57,21 @@ def declare_from_alert(
     facts, _ = readable({**known_facts(catalog, after.system), **facts_of(after)}, catalog.vocabulary)
     assessment = assess_in(catalog, facts)
     severity = worse(assessment.severity, decided.severity)
+    category = categorise(catalog, facts, alert=decided.category)
     id = tx.new_id()
     command = Declare(
         number=tx.next_number("incident"),
         title=after.title or after.labels.get("alertname", "Alert"),
         description=after.annotations.get("summary", after.annotations.get("description", "")),
         severity=severity,
-        category=decided.category,
+        category=category.category,
         system=decided.system,
         reported_by=f"{after.source}:{after.labels.get('alertname', '')}".rstrip(":"),
         source="alert",
         began_at=after.began_at,
         criteria=assessment.for_record(),
         facts=dict(after.facts),
-        why=decided.why,
+        why=(*decided.why, category.why),
         deadlines=_deadlines(catalog, assessment, severity, tx.now),
     )
     tx.execute(INCIDENT, id, command, actor=ENGINE, scope=id)
@@ -161,6 +161,7 @@ def declare(
     _known(category, [one.id for one in catalog.taxonomy.categories], "category")
     _known(system, list(catalog.systems), "system")
     assessment = assess_in(catalog, {**known_facts(catalog, system), **given})
+    kind = categorise(catalog, given, declared=category)
     decided = severity if severity is not None else assessment.severity
 
     def write(tx: Transaction) -> tuple[str, int]:
@@ -170,14 +171,14 @@ def declare(
             title=title,
             description=description,
             severity=decided,
-            category=category,
+            category=kind.category,
             system=system,
             reported_by=by,
             source="person",
             began_at=began_at,
             criteria=assessment.for_record(),
             facts=given,
-            why=() if severity is None else ("The severity was set by the person who declared it.",),
+            why=(() if severity is None else ("The severity was set by the person who declared it.",)) + (kind.why,),
             deadlines=_deadlines(catalog, assessment, decided, tx.now),
         )
         tx.execute(INCIDENT, id, command, actor=actor, scope=id)
@@ -239,7 +240,7 @@ def change_category(world: World, id: str, category: str, reason: str, *, actor:
 # --- as jobs --------------------------------------------------------------------------------------
 
 
-def _all_facts(catalog: Configuration, state: Incident) -> dict[str, Fact]:
+def _all_facts(catalog: Configuration, state: Incident) -> dict[str, KnownFact]:
     return {**known_facts(catalog, state.system), **state.facts}
 
 

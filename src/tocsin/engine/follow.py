@@ -78,6 +78,8 @@ def _duties(one: Appended) -> Iterator[Due]:
             assert isinstance(one.state, runs.Run)
             payload = {"run": one.key, "incident": incident, "step": event.step, "visit": len(one.state.path) - 1}
             yield "run.probe", None, payload
+        case runs.StepReached(kind="evidence"):
+            yield "run.keep", None, {"run": one.key, "incident": incident, "step": event.step}
         case containment.Approved():
             assert isinstance(one.state, containment.Containment)
             if one.state.status == "approved":
@@ -94,6 +96,7 @@ def _duties(one: Appended) -> Iterator[Due]:
             yield "incident.open_review", None, {"incident": incident}
         case applied.Applied():
             yield "watch.plan", None, {}
+            yield "deployments.plan", None, {}
         case _:
             pass
 
