@@ -8,10 +8,11 @@ from typing import Any
 from tocsin.catalog.playbook import Question
 from tocsin.catalog.system import Probe
 from tocsin.connectors.ports import Answer
-from tocsin.engine import crash
+from tocsin.engine import capture, crash
 from tocsin.engine.contain import roles_of
 from tocsin.engine.duty import ENGINE, Duty, Errand
 from tocsin.engine.world import World
+from tocsin.evidence.item import EvidenceItem
 from tocsin.incidents.incident import INCIDENT
 from tocsin.kernel.errors import NotFound
 from tocsin.response.playbooks import run as runs
@@ -136,7 +137,33 @@ def _give_up(tx: Transaction, job: Held, why: str, world: World) -> None:
     tx.execute(RUN, job.payload["run"], command, actor=ENGINE, scope=job.payload["incident"])
 
 
+# --- evidence steps -------------------------------------------------------------------------------
+
+
+def _prepare_keep(job: Held, world: World) -> Run | None:
+    state = world.store.state(RUN, job.payload["run"])
+    return state if state.system in world.catalog.current.systems else None
+
+
+def _keep(state: Run, world: World) -> list[EvidenceItem]:
+    """Capture the system as it is now, through the connector of its first containment action."""
+    actions = world.catalog.current.system(state.system).containment
+    return capture.take(
+        world,
+        incident=state.incident,
+        system=state.system,
+        action=actions[0] if actions else None,
+        key=state.incident,
+        reason="Kept because the playbook asks for it.",
+    )
+
+
+def _record_keep(tx: Transaction, job: Held, state: Run, items: Any, world: World) -> None:
+    capture.record(tx, items, state.incident)
+
+
 WORK = (
     Duty("run.start", _start),
+    Errand("run.keep", _prepare_keep, _keep, _record_keep, attempts=5),
     Errand("run.probe", _prepare, _perform, _record, _give_up, lease_seconds=30, attempts=3),
 )

@@ -96,6 +96,11 @@ def _answered(p: Payload, name: Name) -> str:
     return f"Answered '{p['step'].replace('_', ' ')}': {p['answer']} (by {who})"
 
 
+def _step_passed(p: Payload, name: Name) -> str:
+    told = {"evidence": "The playbook keeps the state of the system", "notification": "The playbook asks for an update"}
+    return told.get(p["kind"], "")
+
+
 _TOLD: dict[str, tuple[str, Tell, Tell | None]] = {
     "incident.declared": (
         "detect",
@@ -156,6 +161,7 @@ _TOLD: dict[str, tuple[str, Tell, Tell | None]] = {
     "page.exhausted": ("page", lambda p, n: "Nobody answered at any level: everyone able is called", None),
     "page.escalation_stopped": ("page", lambda p, n: "Paging stopped", lambda p, n: p["reason"]),
     "run.started": ("playbook", lambda p, n: f"Playbook started: {p['playbook']['title']}", None),
+    "run.step_reached": ("playbook", _step_passed, None),
     "run.answered": ("playbook", _answered, _measured),
     "run.probe_inconclusive": (
         "playbook",
