@@ -55,7 +55,7 @@ from tocsin.store.evidence_store import EvidenceStore
 from tocsin.store.log import Log
 from tocsin.store.scope_keys import ScopeKeys
 from tocsin.store.store import Store
-from tocsin.store.transaction import Rules
+from tocsin.store.transaction import Rules, Transaction
 from tocsin.store.views import project
 
 log = logging.getLogger(__name__)
@@ -158,11 +158,17 @@ def _build(
             files = configuration.read_directory(settings.config)
             configuration.apply(world, files, actor="system:start", source=str(settings.config))
         password = _first_administrator(world, settings)
-        store.run(lambda tx: (watch.plan(tx, world), deployments.plan(tx, world)))
+        store.run(lambda tx: _plan(tx, world))
         return Program(settings, world, Runner(world, WORK, intake.drain), password, lock)
     except BaseException:
         store.close()
         raise
+
+
+def _plan(tx: Transaction, world: World) -> None:
+    """Put the recurring looks in place; the chains of an earlier run go on by themselves."""
+    watch.plan(tx, world)
+    deployments.plan(tx, world)
 
 
 def _connect(world: World) -> None:

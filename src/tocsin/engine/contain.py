@@ -15,14 +15,15 @@ from tocsin.catalog.system import Component, ContainmentAction, System
 from tocsin.connectors.ports import Acted
 from tocsin.engine import capture, crash
 from tocsin.engine.duty import ENGINE, Duty, Errand, Later
+from tocsin.engine.follow import RECHECK_EVERY
 from tocsin.engine.world import World
 from tocsin.evidence.item import EvidenceItem
-from tocsin.incidents.incident import INCIDENT, OPEN, Contain, Incident, LoseContainment
+from tocsin.incidents.incident import INCIDENT, OPEN, Contain, Incident, LoseContainment, Status
 from tocsin.kernel.errors import NotFound, Refused
 from tocsin.response.containment import action as containment
 from tocsin.response.containment.action import CONTAINMENT, Check, Containment, SnapshotItem
 from tocsin.response.containment.preview import Change, Preview, blast_radius, dependents
-from tocsin.store.jobs import Held
+from tocsin.store.jobs import Held, Job
 from tocsin.store.transaction import Transaction
 
 VERIFY_EVERY_SECONDS = 1.0
@@ -283,7 +284,47 @@ def _contained(tx: Transaction, job: Held, world: World) -> None:
     tx.execute(INCIDENT, id, command, actor=ENGINE, scope=id)
 
 
+# --- does it still hold? --------------------------------------------------------------------------
+
+
+def _prepare_recheck(job: Held, world: World) -> Work | None:
+    incident = world.store.state(INCIDENT, job.payload["incident"])
+    state = world.store.state(CONTAINMENT, job.payload["containment"])
+    holding = incident.status in (Status.CONTAINED, Status.MONITORING) and state.status == "verified"
+    return _work(job, world, holding and bool(state.action and state.action.verify))
+
+
+def _recheck(work: Work, world: World) -> tuple[Check, ...]:
+    system = world.catalog.current.system(work.state.system)
+    return tuple(_check(world, system, name, work) for name in work.action.verify)
+
+
+def _record_recheck(tx: Transaction, job: Held, work: Work, checks: Any, world: World) -> None:
+    """Only a check that says no is news: one that cannot tell (a quiet night without traffic) proves nothing lost."""
+    if any(check.holds == "no" for check in checks):
+        command = containment.RecordVerification(checks=checks)
+        tx.execute(CONTAINMENT, work.id, command, actor=ENGINE, scope=work.state.incident)
+        return
+    count = job.payload["count"] + 1
+    payload = {**job.payload, "count": count}
+    key = f"containment:{work.id}/recheck/{count}"
+    tx.schedule(
+        Job(kind="contain.recheck", key=key, due_at=tx.now + RECHECK_EVERY, scope=job.scope, payload=payload)
+    )
+
+
+def _lost(tx: Transaction, job: Held, world: World) -> None:
+    id = job.payload["incident"]
+    incident, state = tx.state(INCIDENT, id), tx.state(CONTAINMENT, job.payload["containment"])
+    if incident.containment != job.payload["containment"]:
+        return
+    told = "; ".join(check.detail or f"{check.probe}: {check.holds}" for check in state.checks if check.holds != "yes")
+    tx.execute(INCIDENT, id, LoseContainment(reason=f"It no longer holds. {told}"), actor=ENGINE, scope=id)
+
+
 WORK = (
+    Errand("contain.recheck", _prepare_recheck, _recheck, _record_recheck, attempts=3),
+    Duty("incident.lose_containment", _lost),
     Errand("contain.snapshot", _prepare_snapshot, _capture, _record_snapshot, _snapshot_failed, attempts=5),
     Errand("contain.act", _prepare_act, _act, _record_act, _act_failed, attempts=5),
     Errand(

@@ -32,8 +32,8 @@ from tocsin.incidents.incident import (
 from tocsin.incidents.severity import Assessment, allowances, assess_in
 from tocsin.kernel.clock import from_wire
 from tocsin.kernel.errors import Invalid, NotFound
-from tocsin.kernel.severity import Severity, paging_rank, worse
 from tocsin.kernel.predicate import Fact as KnownFact
+from tocsin.kernel.severity import Severity, paging_rank, worse
 from tocsin.signals.reported import Fact
 from tocsin.store import tables
 from tocsin.store.jobs import Held

@@ -27,6 +27,10 @@ CHECKPOINTS_AFTER = (
 """The events after which the log is signed at once: the states that matter later."""
 
 
+RECHECK_EVERY = dt.timedelta(minutes=1)
+"""How often a containment that holds is verified again, while the incident is contained."""
+
+
 def follow(one: Appended) -> Iterator[Job]:
     """Return the jobs that follow one event."""
     for kind, due, payload in _duties(one):
@@ -51,6 +55,9 @@ def _duties(one: Appended) -> Iterator[Due]:
         case incidents.Declared():
             yield "page.start", None, {"incident": incident}
             yield "run.start", None, {"incident": incident}
+        case incidents.Contained(containment=str() as action):
+            payload = {"containment": action, "incident": incident, "count": 1}
+            yield "contain.recheck", one.at + RECHECK_EVERY, payload
         case incidents.DeadlineSet(deadline=deadline):
             payload = {"incident": incident, "kind": deadline.kind, "due": to_wire(deadline.due)}
             yield "incident.check_deadline", deadline.due, payload
@@ -80,7 +87,7 @@ def _duties(one: Appended) -> Iterator[Due]:
             yield "run.probe", None, payload
         case runs.StepReached(kind="evidence"):
             yield "run.keep", None, {"run": one.key, "incident": incident, "step": event.step}
-        case containment.Approved():
+        case containment.Approved() | containment.Requested():
             assert isinstance(one.state, containment.Containment)
             if one.state.status == "approved":
                 yield "contain.snapshot", None, {"containment": one.key, "incident": incident}
@@ -92,6 +99,8 @@ def _duties(one: Appended) -> Iterator[Due]:
             assert isinstance(one.state, containment.Containment)
             if one.state.status == "verified":
                 yield "incident.contain", None, {"containment": one.key, "incident": incident}
+            elif not event.holds:
+                yield "incident.lose_containment", None, {"containment": one.key, "incident": incident}
         case reviews.Opened():
             yield "incident.open_review", None, {"incident": incident}
         case applied.Applied():
