@@ -119,6 +119,7 @@ def test_every_state_meets_every_report(state: str, said: str) -> None:
         ((2, True), (1, False), (1, False)),
         ((9, True), (5, True), (5, True)),
         ((9, False), (5, True), (9, False)),
+        ((5, False), (5, True), (5, True)),
         ((9, False), (5, False), (9, False)),
         ((9, False), (12, False), (12, False)),
         ((9, False), (12, True), (12, True)),

@@ -226,6 +226,7 @@ def test_a_group_may_wait_for_company() -> None:
     timing = Timing(wait=dt.timedelta(seconds=30))
     assert needs_telling(group(), at(0.4), timing) is None
     assert needs_telling(group(), at(0.5), timing) is Reason.FIRST
+    assert next_look(group(), timing) == at(0.5)
 
 
 def test_what_was_told_is_no_news() -> None:

@@ -82,6 +82,7 @@ def test_the_rank_decides_when_no_rule_holds(
     )
     assert (routing.severity, routing.system, routing.category) == (severity, "loan", "bias")
     assert len(routing.why) == 1
+    assert ("not known" in routing.why[0]) is (severity is None)
 
 
 # --- by rule -------------------------------------------------------------------------------------

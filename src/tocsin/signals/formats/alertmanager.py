@@ -66,9 +66,9 @@ class WrongMediaType(Malformed):
 class _Posted(msgspec.Struct, gc=False):
     labels: Labels | None = None
     annotations: Annotations | None = None
-    startsAt: dt.datetime | None = None  # noqa: N815 - the name on the wire
-    endsAt: dt.datetime | None = None  # noqa: N815
-    generatorURL: Url | None = None  # noqa: N815
+    startsAt: dt.datetime | None = None
+    endsAt: dt.datetime | None = None
+    generatorURL: Url | None = None
 
 
 class _Fault(Exception):
@@ -142,8 +142,6 @@ def _items(body: bytes) -> list[object]:
         value = load(body)
     except Malformed as error:
         raise NotAlerts(error.why) from error
-    if value is None:
-        return []
     if not isinstance(value, list):
         raise NotAlerts("the body is not an array of alerts")
     return value
@@ -291,23 +289,23 @@ class AlertStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     state: str
     """`active`, `suppressed` or `unprocessed`."""
-    silencedBy: tuple[str, ...] = ()  # noqa: N815
-    inhibitedBy: tuple[str, ...] = ()  # noqa: N815
-    mutedBy: tuple[str, ...] = ()  # noqa: N815
+    silencedBy: tuple[str, ...] = ()
+    inhibitedBy: tuple[str, ...] = ()
+    mutedBy: tuple[str, ...] = ()
 
 
 class GettableAlert(msgspec.Struct, frozen=True, kw_only=True):
     """One element of `GET /api/v2/alerts`."""
 
     annotations: dict[str, str]
-    endsAt: str  # noqa: N815
+    endsAt: str
     fingerprint: str
     receivers: tuple[ReceiverName, ...]
-    startsAt: str  # noqa: N815
+    startsAt: str
     status: AlertStatus
-    updatedAt: str  # noqa: N815
+    updatedAt: str
     labels: dict[str, str]
-    generatorURL: str | msgspec.UnsetType = msgspec.UNSET  # noqa: N815
+    generatorURL: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class GettableGroup(msgspec.Struct, frozen=True, kw_only=True):

@@ -246,6 +246,7 @@ def test_nulls_count_as_absent() -> None:
     item = {"labels": {"alertname": "v1", "team": None}} | nothing
     assert parse(body_of(item), NOW) == parse(body_of(GOOD), NOW)
     assert parse(b"null", NOW) == Batch()
+    assert parse(b"null ", NOW) == Batch()
     (alert,) = parse(body_of(GOOD | {"annotations": {"summary": None}}), NOW).alerts
     assert alert.annotations == {"summary": ""}
 
@@ -319,8 +320,15 @@ def test_a_body_over_the_limit_is_refused_before_it_is_read() -> None:
 
 def test_a_body_with_too_many_alerts_is_refused() -> None:
     one = json.dumps(GOOD).encode()
-    with pytest.raises(NotAlerts, match="10000"):
-        parse(b"[" + b",".join([one] * 10_001) + b"]", NOW)
+    assert parse(b"[" + b",".join([one] * 10_000) + b"]", NOW).size == 10_000
+    for last in (one, b"7"):  # the bad ones count too
+        with pytest.raises(NotAlerts, match="10000"):
+            parse(b"[" + b",".join([one] * 10_000 + [last]) + b"]", NOW)
+
+
+def test_a_refused_url_is_named_in_its_own_letters_and_shortened() -> None:
+    (verdict,) = parse(body_of(GOOD | {"generatorURL": "größe " + "x" * 1000}), NOW).refused
+    assert verdict.reason == 'generatorURL in body must be of type uri: "größe ' + "x" * 194 + '"'
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,11 @@ def test_what_is_no_object_is_a_named_error(body: bytes) -> None:
         parse(body, NOW)
 
 
+def test_a_nul_character_is_refused() -> None:
+    with pytest.raises(Malformed, match="NUL"):
+        parse(encode(GAP).replace(b"Approval gap", b"Approval\\u0000gap"), NOW)
+
+
 def test_a_body_over_the_limit_is_refused() -> None:
     with pytest.raises(TooLarge):
         parse(b" " * (256 * 1024 + 1), NOW)

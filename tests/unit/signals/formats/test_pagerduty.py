@@ -182,6 +182,15 @@ def test_a_summary_that_is_too_long_is_shortened_not_lost() -> None:
     assert read(with_payload(summary="x" * 1024)).report.title == "x" * 1024
 
 
+def test_a_dedup_key_may_have_255_characters() -> None:
+    assert read(TRIGGER | {"dedup_key": "x" * 255}).dedup_key == "x" * 255
+
+
+def test_details_keep_their_letters() -> None:
+    report = read(with_payload(custom_details={"où": ["là"]})).report
+    assert report.annotations["custom_details.où"] == '["là"]'
+
+
 def test_the_scope_of_a_dedup_key_is_the_integration() -> None:
     assert read(TRIGGER, scope="one").report.dedup != read(TRIGGER, scope="two").report.dedup
 
