@@ -111,8 +111,7 @@ class Outcomes:
 
     def label(self, group: str, label: str, prediction: str, score_bin: int, count: int = 1) -> None:
         """Count a prediction whose label has become known."""
-        self.place_word(label)  # placing the second word may move the first: place both, then ask
-        self.place_word(prediction)
+        self.place_word(prediction)  # first, because its coming may cost the label its place
         cell = (self.place_group(group), self.place_word(label), self.place_word(prediction), score_bin)
         counts.add(self.labelled, cell, count)
 

@@ -7,7 +7,7 @@ import pytest
 
 from tocsin_sdk import Profile, ProfileError
 from tocsin_sdk.counts import LAST_BUCKET, OTHER, bucket_of, order
-from tocsin_sdk.parts import MOST_GROUPS, MOST_OUTCOMES, schema_hash
+from tocsin_sdk.parts import MOST_GROUPS, MOST_OUTCOMES, Outcomes, schema_hash
 from tocsin_sdk.profile import MOST_COLUMNS
 
 
@@ -110,6 +110,15 @@ def test_predictions_and_labels_share_one_bounded_set_of_words() -> None:
         assert decided == {**dict.fromkeys(names[:MOST_OUTCOMES], 1), OTHER: 3}
         labelled = {cell[1]: count for cell, count in profile.outcomes.labelled.items()}
         assert labelled == decided
+
+
+def test_a_label_that_loses_its_place_to_its_own_prediction_is_counted_as_other() -> None:
+    names = sorted((f"w{number}" for number in range(MOST_OUTCOMES + 1)), key=order)
+    outcomes = Outcomes()
+    for name in names[: MOST_OUTCOMES - 1]:
+        outcomes.decide("", name, -1)
+    outcomes.label("", names[-1], names[-2], -1)
+    assert outcomes.labelled == {("", OTHER, names[-2], -1): 1}
 
 
 def test_columns_beyond_the_limit_are_dropped_and_their_values_counted() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tocsin_sdk import Profile, Telemetry
+from tocsin_sdk.delivery import Outbox
 
 START = 1_763_856_000.0  # 2025-11-23T00:00:00Z, the start of a minute
 
@@ -202,6 +203,23 @@ def test_while_the_server_is_away_memory_is_bounded_and_drops_are_counted(
     assert sender.counters.waiting_profiles == 3
     assert sender.flush()
     assert [part["sequence"] for part in server.parts] == [3, 4, 5]
+
+
+def test_a_part_that_is_dropped_while_it_is_being_sent_takes_no_other_with_it() -> None:
+    sent: list[list[int]] = []
+
+    def post(body: bytes) -> int:
+        sent.append([part["number"] for part in json.loads(body)["profiles"]])
+        if len(sent) == 1:
+            outbox.put({"number": 3})
+        return 202
+
+    outbox = Outbox(post, most=2)
+    outbox.put({"number": 1})
+    outbox.put({"number": 2})
+    assert outbox.send()
+    assert sent == [[1, 2], [3]]
+    assert outbox.dropped == 1
 
 
 def test_one_part_that_the_server_refuses_does_not_take_the_others_with_it(clock: Hand) -> None:

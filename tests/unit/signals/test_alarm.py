@@ -98,6 +98,7 @@ def test_every_state_meets_every_kind_of_reading(name: str, mark: Mark, kind: st
     if kind == "ended":
         assert (after.marks, after.rests_until) == ((), at(5))
     else:
+        assert after.rests_until == (None if kind == "raised" else before.rests_until)
         assert after.marks[-1] == mark
         assert len(after.marks) <= 3
 

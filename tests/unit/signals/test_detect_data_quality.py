@@ -63,6 +63,19 @@ def test_missing_values_are_found_and_the_column_is_named() -> None:
     )
 
 
+def test_a_share_that_is_not_surely_beyond_the_limit_is_let_pass_and_more_columns_make_it_less_sure() -> None:
+    reading = read(watch("null_share", "0.05"), table(income=holes(0.06)), REFERENCE)
+    assert (reading.state, reading.value) == ("ok", Decimal("0.06"))
+    for detector in ("null_share", "out_of_range_share", "unseen_share"):
+        current = table(income=[*[None] * 50, *[1e9] * 50, *["x"] * 50, *[3000.0] * 350])
+        one = read(watch(detector, "0.05", params={"columns": "income"}), current, REFERENCE)
+        several = read(watch(detector, "0.05"), current, REFERENCE)
+        assert several.value == one.value
+        assert several.lower is not None
+        assert one.lower is not None
+        assert several.lower < one.lower
+
+
 @pytest.mark.parametrize("missing", [[float("nan")] * 500, [None] * 500, None])
 def test_nan_null_and_a_column_that_is_not_sent_are_all_missing(missing: Any) -> None:
     reading = read(watch("null_share", "0.05"), table(income=missing), REFERENCE)
@@ -143,6 +156,24 @@ def test_a_shifted_distribution_is_found_and_a_tiny_shift_is_not(detector: str) 
     assert (
         read(watch(detector, "0.10"), table(income=chance.lognormal(8.03, 0.5, 500)), REFERENCE).state == "ok"
     )
+
+
+@pytest.mark.parametrize("detector", ["drift_ks", "drift_psi"])
+def test_a_small_shift_is_no_drift_however_sure_it_is(detector: str) -> None:
+    chance = np.random.default_rng(4)
+    reference = table(20_000, seed=2)
+    current = table(20_000, income=chance.lognormal(8.06, 0.5, 20_000))
+    assert read(watch(detector, "0.001"), current, reference).state == "breach"
+    assert read(watch(detector, "0.10"), current, reference).state == "ok"
+
+
+def test_categories_beyond_the_dictionary_are_no_drift() -> None:
+    """A thousand towns are more than the dictionary holds: what is kept of one window is unknown in another."""
+    chance = np.random.default_rng(6)
+    towns = np.array([f"t{number}" for number in range(1000)])
+    reference = table(3000, town=chance.choice(towns, 3000))
+    whole = read(watch("drift_psi", "0.10"), table(town=chance.choice(towns, 500)), reference)
+    assert (whole.state, whole.figures["columns_beyond"]) == ("ok", "")
 
 
 def test_the_distance_is_scipys() -> None:

@@ -236,6 +236,12 @@ def test_decisions_without_a_label_play_no_part_in_equalised_odds() -> None:
     )
 
 
+def test_a_label_that_says_nothing_puts_nobody_among_those_wrongly_denied() -> None:
+    current = outcomes(deny_good_b=22)
+    current.outcomes.label("B", "", "deny", -1, 500)
+    assert read(odds(), current, outcomes(deny_good_b=20)).state == "ok"
+
+
 def test_a_stratum_with_too_few_labels_is_named() -> None:
     reading = read(odds(minimum_sample=61), outcomes(deny_good_b=20), outcomes(deny_good_b=20))
     assert reading.state == "insufficient"

@@ -95,9 +95,13 @@ def test_a_level_fires_only_when_the_metric_is_surely_below() -> None:
 
 def test_a_drop_fires_only_when_it_surely_passes_the_tolerance() -> None:
     reference = window(300, 50, 50, 1600)
-    same, small, large = (window(150, wrong, wrong, 800 - wrong) for wrong in (25, 40, 120))
+    same, small, unsure, large = (window(150, wrong, wrong, 800 - wrong) for wrong in (25, 40, 60, 120))
     assert read(drop(), same, reference).state == "ok"
     assert read(drop(), small, reference).state == "ok"
+    reading = read(drop(), unsure, reference)
+    assert reading.value is not None
+    assert reading.value > Decimal("0.05")
+    assert reading.state == "ok"
     reading = read(drop(), large, reference)
     assert reading.state == "breach"
     assert reading.figures["pinned_accuracy"] == "0.95"
@@ -118,6 +122,7 @@ def test_late_labels_make_a_window_insufficient_until_enough_have_come() -> None
     assert "only 33.3 % of the predictions have a label yet, and 50.0 % are needed" in reading.sentence
     assert reading.figures["label_coverage"] == "0.333333"
     assert read(drop(minimum_coverage="0.3"), immature, reference).state == "ok"
+    assert read(drop(), window(30, 10, 10, 150, unlabelled=200), reference).state != "insufficient"
 
 
 def test_a_metric_that_is_not_defined_is_insufficient() -> None:

@@ -91,6 +91,7 @@ def test_units_scale_the_threshold_and_every_figure_alike() -> None:
     assert points.lower is not None
     assert share.lower is not None
     assert points.lower == pytest.approx(100 * share.lower, abs=Decimal("0.0001"))
+    assert points.upper == pytest.approx(100 * (share.upper or 0), abs=Decimal("0.0001"))
     assert points.threshold == 100 * share.threshold
 
 
