@@ -111,6 +111,7 @@ def build(
     clock: Clock | None = None,
     sender: Sender | None = None,
     chance: Callable[[int], bytes] = secrets.token_bytes,
+    durable: bool = True,
 ) -> Program:
     """Build a program on its data directory: migrate, make missing keys, apply the configuration, first account.
 
@@ -121,20 +122,20 @@ def build(
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = _lock(settings.data)
     try:
-        return _build(settings, clock or SystemClock(), sender, chance, lock)
+        return _build(settings, clock or SystemClock(), sender, chance, lock, durable)
     except BaseException:
         lock.close()
         raise
 
 
 def _build(
-    settings: Settings, clock: Clock, sender: Sender | None, chance: Callable[[int], bytes], lock: IO[str]
+    settings: Settings, clock: Clock, sender: Sender | None, chance: Callable[[int], bytes], lock: IO[str], durable: bool
 ) -> Program:
     keys = settings.data / "keys"
     signer = NoteSigner(_key(keys / "log.key", chance), _origin(keys / "origin", settings, chance))
     scope_keys = ScopeKeys(_key(keys / "master.key", chance), chance)
     rules = Rules(keys=scope_keys, chance=chance, follow=follow.follow, project=project, kinds=KINDS)
-    store = Store(Database(settings.url), clock=clock, log=Log(signer), rules=rules)
+    store = Store(Database(settings.url, durable=durable), clock=clock, log=Log(signer), rules=rules)
     try:
         store.prepare()
         vault = EvidenceStore(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
+from tocsin.catalog.template import Template
 from tocsin.engine import crash
 from tocsin.engine.duty import ENGINE, Duty, Errand
 from tocsin.engine.escalate import SEND_SECONDS
 from tocsin.engine.world import World
-from tocsin.incidents.incident import INCIDENT
+from tocsin.incidents.incident import INCIDENT, OPEN, Incident
 from tocsin.kernel.errors import NotFound
+from tocsin.response.communications import template as templates
 from tocsin.response.communications import update as updates
 from tocsin.response.communications.audience import members
 from tocsin.response.communications.update import NOTICE
@@ -44,6 +47,7 @@ def send_update(
             "status": state.status.value,
             "system": state.system or "",
             "commander": _name(world, state.roles.get("commander", "")),
+            "next_update": _next_update(state, tx.now),
         }
         draft = updates.draft(
             incident=incident,
@@ -51,7 +55,7 @@ def send_update(
             audience=chosen.audience,
             subject=chosen.subject,
             body=chosen.body,
-            fields={**known, **fields},
+            fields={**_blank(chosen), **known, **fields},
             required=chosen.required,
         )
         id = tx.new_id()
@@ -61,6 +65,17 @@ def send_update(
         return id
 
     return world.store.run(write)
+
+
+def _next_update(state: Incident, now: dt.datetime) -> str:
+    due = updates.next_update_due(state.severity, now, now)
+    return f"{due:%Y-%m-%d %H:%M} UTC" if due and state.status in OPEN else ""
+
+
+def _blank(chosen: Template) -> dict[str, str]:
+    """Return the optional blanks of a template as empty: what nobody says is left out, not refused."""
+    names = templates.fields_of(chosen.subject, "subject") | templates.fields_of(chosen.body)
+    return dict.fromkeys(names, "")
 
 
 def _name(world: World, person: str) -> str:

@@ -290,7 +290,7 @@ def _contained(tx: Transaction, job: Held, world: World) -> None:
 def _prepare_recheck(job: Held, world: World) -> Work | None:
     incident = world.store.state(INCIDENT, job.payload["incident"])
     state = world.store.state(CONTAINMENT, job.payload["containment"])
-    holding = incident.status in (Status.CONTAINED, Status.MONITORING) and state.status == "verified"
+    holding = incident.status is Status.CONTAINED and state.status == "verified"
     return _work(job, world, holding and bool(state.action and state.action.verify))
 
 

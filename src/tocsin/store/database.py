@@ -18,7 +18,9 @@ READERS = 8
 class Database:
     """The two engines of one database. Only the writer thread may use `writing` (see writer.py)."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, durable: bool = True) -> None:
+        """`durable` False spares the disk's confirmation: for stories on a virtual clock, never for a server."""
+        self._durable = durable
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if not self.is_sqlite and self.url.get_backend_name() != "postgresql":
@@ -47,6 +49,8 @@ class Database:
             max_overflow=0,
         )
         event.listen(engine, "connect", _prepare_reader if read_only else _prepare_writer)
+        if not self._durable and not read_only:
+            event.listen(engine, "connect", _do_not_wait)
         # The driver would begin late and lose updates under SQLAlchemy's default: begin at once instead.
         event.listen(engine, "begin", _begin if read_only else _begin_immediate)
         return engine
@@ -60,6 +64,10 @@ def _prepare_writer(connection: Any, record: object) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000",
                    "temp_store=MEMORY", "cache_size=-65536", "secure_delete=ON"):  # fmt: skip
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _do_not_wait(connection: Any, record: object) -> None:
+    connection.execute("PRAGMA synchronous=OFF")
 
 
 def _prepare_reader(connection: Any, record: object) -> None:
