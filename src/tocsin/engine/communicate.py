@@ -137,4 +137,4 @@ def _record(tx: Transaction, job: Held, message: Message, outcome: Any, world: W
     tx.execute(NOTICE, job.payload["update"], command, actor=ENGINE, scope=job.scope)
 
 
-WORK = (Duty("update.address", _address), Errand("update.deliver", _prepare, _perform, _record, lease_seconds=20))
+WORK = (Duty("update.address", _address), Errand("update.deliver", _prepare, _perform, _record))

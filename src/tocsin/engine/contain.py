@@ -212,7 +212,15 @@ def _act(work: Work, world: World) -> Acted:
     crash.point("contain.before_act")
     done = world.containment_connector(work.action.connector).act(work.action.params)
     crash.point("contain.after_act")
-    return done
+    return msgspec.structs.replace(done, before=_seen_before(work, done, world))
+
+
+def _seen_before(work: Work, done: Acted, world: World) -> dict[str, str]:
+    """Return what held before the action. One resumed after a crash finds its effect in place: the snapshot knows."""
+    sealed = next((item for item in work.state.snapshot if item.name == capture.STATE), None)
+    if sealed is None or work.state.overridden_by or done.before != done.after:
+        return done.before
+    return msgspec.json.decode(world.vault.get(work.state.incident, sealed.sha256), type=dict[str, str])
 
 
 def _record_act(tx: Transaction, job: Held, work: Work, done: Any, world: World) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 
+import msgspec
 from sqlalchemy import select
 
 from tocsin.alerts.alert import Alert
+from tocsin.alerts.grouping import Group, told
 from tocsin.alerts.routing import Routing, facts_of, readable
 from tocsin.catalog.configuration import Configuration
 from tocsin.engine.duty import ENGINE, Duty
@@ -70,7 +72,7 @@ def declare_from_alert(
         source="alert",
         began_at=after.began_at,
         criteria=assessment.for_record(),
-        facts=dict(after.facts),
+        facts=_asserted(world, after),
         why=(*decided.why, category.why),
         deadlines=_deadlines(catalog, assessment, severity, tx.now),
     )
@@ -81,7 +83,9 @@ def declare_from_alert(
     return id
 
 
-def attach_alert(tx: Transaction, alert: str, after: Alert, group: str | None, *, resolved: bool) -> str | None:
+def attach_alert(
+    tx: Transaction, world: World, alert: str, after: Alert, group: str | None, *, resolved: bool
+) -> str | None:
     """Tie an alert to the open incident of its group; return the incident's id, or None when there is none."""
     if group is None:
         return None
@@ -97,10 +101,34 @@ def attach_alert(tx: Transaction, alert: str, after: Alert, group: str | None, *
     if state.status not in OPEN:
         return None
     _attach(tx, incident, alert, after, why="It came with the alerts of this incident.", resolved=False)
-    if after.facts:
-        note = RecordFacts(facts=dict(after.facts), reason=f"Asserted by the alert '{after.title}'.")
+    facts = _asserted(world, after)
+    if facts:
+        note = RecordFacts(facts=facts, reason=f"Asserted by the alert '{after.title}'.")
         tx.execute(INCIDENT, incident, note, actor=ENGINE, scope=incident)
+    _raise_to(tx, world, str(incident), after)
     return str(incident)
+
+
+def _asserted(world: World, after: Alert) -> dict[str, Fact]:
+    """Return the facts of an alert that the vocabulary can read; senders are strangers."""
+    known, _ = readable(after.facts, world.catalog.current.vocabulary)
+    return {name: after.facts[name] for name in known}
+
+
+def _raise_to(tx: Transaction, world: World, incident: str, after: Alert) -> None:
+    """An alert that is worse than its incident makes it as bad, unless a person has set the severity."""
+    state, catalog = tx.state(INCIDENT, incident), world.catalog.current
+    if after.severity is None or state.severity_set_by_person or worse(after.severity, state.severity) == state.severity:
+        return
+    assessment = assess_in(catalog, _all_facts(catalog, state))
+    command = ChangeSeverity(
+        severity=after.severity,
+        reason=f"The alert '{after.title}' is worse.",
+        by_policy=True,
+        criteria=assessment.for_record(),
+        deadlines=_moved(catalog, assessment, after.severity, state, tx.now),
+    )
+    tx.execute(INCIDENT, incident, command, actor=ENGINE, scope=incident)
 
 
 def _attach(tx: Transaction, incident: str, alert: str, after: Alert, *, why: str, resolved: bool) -> None:
@@ -109,8 +137,12 @@ def _attach(tx: Transaction, incident: str, alert: str, after: Alert, *, why: st
 
 
 def _tie_group(tx: Transaction, group: str, incident: str) -> None:
+    """The incident is the first word about the group: people are paged for it."""
     table = tables.alert_group
-    tx.connection.execute(table.update().where(table.c.id == group).values(incident=incident))
+    document = tx.connection.execute(select(table.c.document).where(table.c.id == group)).scalar_one()
+    said = told(msgspec.json.decode(document, type=Group), tx.now)
+    values = {"incident": incident, "document": msgspec.json.encode(said)}
+    tx.connection.execute(table.update().where(table.c.id == group).values(**values))
 
 
 def _deadlines(

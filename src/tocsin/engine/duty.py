@@ -47,7 +47,6 @@ class Errand:
     record: Callable[[Transaction, Held, Any, Any, World], None]
     give_up: Callable[[Transaction, Held, str, World], None] | None = None
     """Called once when every attempt failed."""
-    lease_seconds: int = 60
     attempts: int = 8
     backoff: Callable[[int], dt.timedelta] = lambda attempt: dt.timedelta(seconds=min(2.0**attempt, 60.0))
     """Attempt number, 1 first, to how long to wait before the next."""

@@ -169,5 +169,5 @@ WORK = (
     Duty("page.time_out", _time_out),
     Duty("page.stop", _stop),
     Duty("incident.take_up", _take_up),
-    Errand("page.deliver", _prepare, _perform, _record, lease_seconds=20),
+    Errand("page.deliver", _prepare, _perform, _record),
 )

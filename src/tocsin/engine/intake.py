@@ -133,7 +133,7 @@ def _keep(
     """Write the alert and its group, and what they lead to; return the alert's row id."""
     new_row = before is None or before[1].episode != after.episode
     id = tx.new_id() if new_row or before is None else before[0]
-    group_id, group = _group(tx, before[1] if before else None, after)
+    group_id = _group(tx, before[1] if before else None, after)
     incident = _lead(tx, world, catalog, id, after, change, group_id)
     row = {
         "status": after.status,
@@ -156,18 +156,20 @@ def _keep(
     else:
         tx.connection.execute(update(tables.alert).where(tables.alert.c.id == id).values(**row))
     _schedule_sweep(tx, after.ends_at if after.firing else None)
-    _schedule_sweep(tx, grouping.next_look(group) if group else None)
+    if not after.firing:
+        _schedule_sweep(tx, tx.now + grouping.DEFAULT_TIMING.interval)
     return id
 
 
-def _group(tx: Transaction, before: Alert | None, after: Alert) -> tuple[str | None, Group | None]:
+def _group(tx: Transaction, before: Alert | None, after: Alert) -> str | None:
+    """Join the alert to its group; return the group's row id, or None when it opens none."""
     key = grouping.group_key(grouping.group_labels(after))
     opened = select(tables.alert_group).where(and_(tables.alert_group.c.open.is_(True), tables.alert_group.c.key == key))
     row = tx.connection.execute(opened).one_or_none()
     old = msgspec.json.decode(row.document, type=Group) if row else None
     group = grouping.join(old, before, after, tx.now)
     if group is None or group == old:
-        return (row.id if row else None), group
+        return row.id if row else None
     values = {
         "key": group.key,
         "open": group.open,
@@ -178,9 +180,9 @@ def _group(tx: Transaction, before: Alert | None, after: Alert) -> tuple[str | N
     if row is None:
         id = tx.new_id()
         tx.connection.execute(insert(tables.alert_group).values(id=id, opened_at=group.opened_at, **values))
-        return id, group
+        return id
     tx.connection.execute(update(tables.alert_group).where(tables.alert_group.c.id == row.id).values(**values))
-    return row.id, group
+    return str(row.id)
 
 
 def _lead(
@@ -188,10 +190,10 @@ def _lead(
 ) -> str | None:
     """Declare an incident, or tell the one there is; return the incident's id, or None."""
     if change.stops_firing:
-        return attach_alert(tx, id, after, group, resolved=True)
+        return attach_alert(tx, world, id, after, group, resolved=True)
     if not (change.starts_firing or change is Change.UPDATED) or not after.firing:
         return None
-    attached = attach_alert(tx, id, after, group, resolved=False)
+    attached = attach_alert(tx, world, id, after, group, resolved=False)
     if attached is not None:
         return attached
     vocabulary = catalog.vocabulary
@@ -218,6 +220,9 @@ def _schedule_sweep(tx: Transaction, due: dt.datetime | None) -> None:
 
 def _sweep(tx: Transaction, job: Held, world: World) -> None:
     """Expire alerts that nobody reports any more, and close groups that are quiet."""
+    if inbox.newest(tx.connection) > inbox.derived(tx.connection):
+        _schedule_sweep(tx, tx.now)  # what came in while we were away may say that they still fire
+        return
     catalog = world.catalog.current
     firing = select(tables.alert.c.id, tables.alert.c.document).where(
         and_(tables.alert.c.current.is_(True), tables.alert.c.status == "firing")

@@ -165,5 +165,5 @@ def _record_keep(tx: Transaction, job: Held, state: Run, items: Any, world: Worl
 WORK = (
     Duty("run.start", _start),
     Errand("run.keep", _prepare_keep, _keep, _record_keep, attempts=5),
-    Errand("run.probe", _prepare, _perform, _record, _give_up, lease_seconds=30, attempts=3),
+    Errand("run.probe", _prepare, _perform, _record, _give_up, attempts=3),
 )

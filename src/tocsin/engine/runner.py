@@ -25,6 +25,7 @@ from tocsin.store.transaction import Transaction
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
+LEASE_SECONDS = 60
 WORKERS = 8
 DUTIES_AT_ONCE = 200
 DUTY_ATTEMPTS = 10
@@ -33,8 +34,16 @@ DUTY_ATTEMPTS = 10
 class Runner:
     """Runs the jobs of one program. `drain` derives a chunk of the inbox and says whether more waits."""
 
-    def __init__(self, world: World, work: Sequence[Duty | Errand], drain: Callable[[World], bool]) -> None:
+    def __init__(
+        self,
+        world: World,
+        work: Sequence[Duty | Errand],
+        drain: Callable[[World], bool],
+        *,
+        lease_seconds: int = LEASE_SECONDS,
+    ) -> None:
         self.world = world
+        self._lease_seconds = lease_seconds
         self.duties = {one.kind: one for one in work if isinstance(one, Duty)}
         self.errands = {one.kind: one for one in work if isinstance(one, Errand)}
         self._drain = drain
@@ -188,7 +197,7 @@ class Runner:
                 tx.connection,
                 now=tx.now,
                 token=tx.new_id(),
-                lease_seconds=max(errand.lease_seconds for errand in self.errands.values()),
+                lease_seconds=self._lease_seconds,
                 limit=limit,
                 kinds=list(self.errands),
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from tocsin import __version__
 from tocsin.engine import crash
@@ -90,19 +90,17 @@ def export_incident(world: World, incident: str, *, by: str, purpose: str, actor
     command = exports.seal_command(manifest, by=by, purpose=purpose)
     store.run(lambda tx: tx.execute(CUSTODY, id, command, actor=actor, scope=incident))
     crash.point("export.after_seal")
-    checkpoint = store.run(lambda tx: store.log.sign(tx.connection, tx.now))
     (seal,) = store.events(stream=CUSTODY.stream(id))
-    built = store.read(
-        lambda connection: exports.build(
-            manifest,
-            recorded=recorded,
-            seal=seal,
-            checkpoint=checkpoint,
-            lookup=lookup(connection),
-            contents=contents,
+
+    def build(connection: Connection) -> dict[str, bytes]:
+        # The log may have grown since the seal, so its size with the seal as the last leaf is signed anew.
+        nodes = lookup(connection)
+        checkpoint = exports.head(store.log.signer.name, seal[0], nodes, store.log.signer)
+        return exports.build(
+            manifest, recorded=recorded, seal=seal, checkpoint=checkpoint, lookup=nodes, contents=contents
         )
-    )
-    return Exported(id, store.log.signer.vkey, built)
+
+    return Exported(id, store.log.signer.vkey, store.read(build))
 
 
 def _items(world: World, incident: str) -> list[EvidenceItem]:

@@ -18,6 +18,7 @@ from sqlalchemy import and_, select
 from starlette.concurrency import run_in_threadpool
 
 from tocsin.alerts.alert import Alert
+from tocsin.engine import crash
 from tocsin.engine.intake import accept
 from tocsin.engine.world import World
 from tocsin.kernel.errors import Forbidden, NotSignedIn, TocsinError
@@ -71,6 +72,7 @@ async def _put(request: Request, caller: Caller, *, format: str, body: bytes, no
     world = world_of(request)
     work = accept(world, format=format, integration=caller.integration or caller.actor, body=body, note=note)
     await asyncio.wrap_future(world.store.submit(work))
+    crash.point("intake.after_commit")
 
 
 async def derived(world: World) -> None:
@@ -138,7 +140,7 @@ def _gettable(world: World) -> list[alertmanager.GettableAlert]:
     )
     rows = world.store.read(lambda connection: connection.execute(firing).scalars().all())
     found = [msgspec.json.decode(row, type=Alert) for row in rows]
-    return [
+    shown = [
         alertmanager.gettable(
             labels=one.labels,
             annotations=one.annotations,
@@ -150,6 +152,7 @@ def _gettable(world: World) -> list[alertmanager.GettableAlert]:
         )
         for one in found
     ]
+    return sorted(shown, key=lambda one: one.fingerprint)
 
 
 # --- PagerDuty Events v2 --------------------------------------------------------------------------
