@@ -163,7 +163,7 @@ def _detect_drop(look: Look) -> Finding:
     return Finding(
         state="breach" if breach else "ok",
         sentence=f"{metric.capitalize()} is {percent(now[0].value)} on {now[1]:,} labelled predictions; the pinned "
-        f"reference had {percent(pinned[0].value)}. It fell by {points(drop.value)} ({points_between(drop.lower, drop.upper)}"
+        f"reference had {percent(pinned[0].value)}. The fall is {points(drop.value)} ({points_between(drop.lower, drop.upper)}"
         f"), {'beyond' if breach else 'not surely beyond'} the tolerance of "
         f"{points(look.threshold)}.",
         value=drop.value,
