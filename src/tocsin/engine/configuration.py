@@ -15,6 +15,7 @@ from tocsin.catalog.load import load
 from tocsin.catalog.plan import Plan
 from tocsin.engine.world import World
 from tocsin.kernel.errors import Invalid
+from tocsin.signals.monitor import problems
 from tocsin.store import tables
 from tocsin.store.transaction import INSTALLATION, Transaction
 
@@ -48,12 +49,20 @@ def read_defaults() -> dict[str, str]:
 
 def show_plan(world: World, files: Mapping[str, str]) -> Plan:
     """Return what `files` would change; raise `ConfigurationInvalid` with every problem."""
-    return plans.plan(world.catalog.current, load(files, world.catalog.defaults))
+    return plans.plan(world.catalog.current, _checked(load(files, world.catalog.defaults)))
+
+
+def _checked(configuration: Configuration) -> Configuration:
+    """Return `configuration` when every monitor fits its detector; raise `Invalid` with all that do not."""
+    found = [(monitor.id, why) for monitor in configuration.monitors.values() for why in problems(monitor)]
+    if found:
+        raise Invalid(" ".join(f"{name}: {why}" for name, why in found), where=f"monitor {found[0][0]}")
+    return configuration
 
 
 def apply(world: World, files: Mapping[str, str], *, actor: str, source: str) -> tuple[int, Plan]:
     """Bring `files` into force; return the version and what it changed. The same files again change nothing."""
-    after = load(files, world.catalog.defaults)
+    after = _checked(load(files, world.catalog.defaults))
 
     def bring(tx: Transaction) -> tuple[int, Plan]:
         version, before = _newest(tx.connection, world)

@@ -349,7 +349,7 @@ def _review(request: Request, name: str, caller: Caller, command: reviews.Review
     return answer({"review": state, "missing": reviews.missing(state)})
 
 
-def _typed(kind: Any, **values: object) -> Any:
+def _typed(kind: Any, /, **values: object) -> Any:
     """Return a command of `kind`; a wrong choice is told with the choices there are."""
     try:
         return msgspec.convert(values, kind, strict=False)
