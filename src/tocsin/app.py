@@ -160,7 +160,7 @@ def _build(
             configuration.apply(world, files, actor="system:start", source=str(settings.config))
         password = _first_administrator(world, settings)
         store.run(lambda tx: _plan(tx, world))
-        return Program(settings, world, Runner(world, WORK, intake.drain), password, lock)
+        return Program(settings, world, Runner(world, WORK, intake.drain, lease_seconds=settings.lease_seconds), password, lock)
     except BaseException:
         store.close()
         raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +54,8 @@ class Settings:
     """TOCSIN_ALLOW_PRIVATE: private destinations that messages and probes may reach, comma-separated."""
     open_intake: bool = False
     """TOCSIN_OPEN_INTAKE: take alerts without a key; only on a loopback address."""
+    lease_seconds: int = 60
+    """TOCSIN_LEASE_SECONDS: after this long a delivery or an action that nobody finished is taken up again."""
     drill: bool = False
     """TOCSIN_DRILL: mark every page: nothing here is a real incident."""
 
@@ -97,8 +100,10 @@ _FIELDS: dict[str, type] = {
     "data": Path, "config": Path, "host": str, "port": int, "database_url": str, "base_url": str, "origin": str,
     "admin_email": str, "admin_password": str, "bootstrap_token": str, "smtp_host": str, "smtp_port": int,
     "smtp_user": str, "smtp_password": str, "smtp_security": str, "mail_from": str, "allow_private": str,
-    "open_intake": bool, "drill": bool,
+    "lease_seconds": int, "open_intake": bool, "drill": bool,
 }  # fmt: skip
+
+_RANGES = {"port": (0, 65535), "smtp_port": (1, 65535), "lease_seconds": (1, 3600)}
 
 
 def _read(name: str, kind: type, text: str) -> object:
@@ -108,8 +113,10 @@ def _read(name: str, kind: type, text: str) -> object:
             raise Invalid(f"{text!r} is neither yes nor no.", where=variable, mend="Write 1 or 0.")
         return text.lower() in ("1", "true", "yes")
     if kind is int:
-        if not text.isdigit() or int(text) > 65535:
-            raise Invalid(f"{text!r} is not a port.", where=variable, mend="Write a number from 0 to 65535.")
+        least, most = _RANGES[name]
+        if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
+            what = "a port" if name.endswith("port") else "a number that fits"
+            raise Invalid(f"{text!r} is not {what}.", where=variable, mend=f"Write a number from {least} to {most}.")
         return int(text)
     if name == "smtp_security" and text not in ("starttls", "tls", "none"):
         raise Invalid(f"{text!r} is not known.", where=variable, mend="Write starttls, tls or none.")

@@ -63,6 +63,7 @@ def test_every_setting_is_read_from_its_variable() -> None:
         "port": "1",
         "smtp_port": "1",
         "smtp_security": "tls",
+        "lease_seconds": "1",
         "open_intake": "1",
         "drill": "1",
     }
