@@ -36,6 +36,7 @@ def test_it_is_three_lines_without_extensions() -> None:
         "",
         "\n",
         f"o\n1\n{ROOT}",
+        f"o\n1\n{ROOT}x",
         "o\n1\n",
         f"\n1\n{ROOT}\n",
         f"o\n01\n{ROOT}\n",

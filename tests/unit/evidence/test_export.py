@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.unit.evidence.small_log import (
     EXPORT,
     INCIDENT,
     MORNING,
+    ORIGIN,
     SIGNER,
     TABLE,
     Elsewhere,
@@ -157,6 +159,24 @@ def test_parts_that_do_not_belong_together_are_not_built() -> None:
             export.build(manifest, **{**right, name: value})
 
 
+def test_a_payload_that_is_no_object_is_not_exported() -> None:
+    log = a_log()
+    manifest, recorded = a_manifest(log), log.of()
+    sealed = seal(log, manifest)
+    lookup = merkle.lookup_of(log.hashes)
+    index, one = recorded[0]
+    recorded[0] = index, dataclasses.replace(one, payload=b"[]")
+    with pytest.raises(Malformed, match="not an event"):
+        export.build(
+            manifest,
+            recorded=recorded,
+            seal=sealed,
+            checkpoint=export.head(ORIGIN, sealed[0], lookup, SIGNER),
+            lookup=lookup,
+            contents={},
+        )
+
+
 def changed(manifest: Manifest, **fields: Any) -> bytes:
     return export.write(msgspec.structs.replace(manifest, **fields))
 
@@ -182,7 +202,10 @@ def changed(manifest: Manifest, **fields: Any) -> bytes:
         lambda one: {"vkey": "nobody"},
         lambda one: {"vkey": one.vkey.replace("log", "lag")},
         lambda one: {"absent": (export.Absent(sha256="x", reason="r"),)},
+        lambda one: {"absent": (export.Absent(sha256="ab" * 32, reason="r"),) * 2},
         lambda one: {"earlier": (export.Earlier(size=1, root="x"),)},
+        lambda one: {"earlier": (export.Earlier(size=1, root="ab" * 32),) * 2},
+        lambda one: {"files": (msgspec.structs.replace(one.files[0], sha256="AB" * 32),)},
     ],
 )
 def test_a_manifest_that_is_not_exactly_one_is_malformed(change: Any) -> None:
@@ -222,6 +245,14 @@ def test_an_entry_that_is_not_exactly_one_is_malformed(pattern: bytes, put: byte
     assert other != data
     with pytest.raises(Malformed):
         export.read_entry(other)
+
+
+def test_a_consistency_proof_that_is_not_exactly_one_is_malformed() -> None:
+    data = an_export()["consistency.json"]
+    hashed = export.read_consistency(data).proofs[0].proof[0].encode()
+    for other in (hashed.upper(), hashed[:-2], hashed[:2] + b" " + hashed[2:]):
+        with pytest.raises(Malformed, match="SHA-256"):
+            export.read_consistency(data.replace(hashed, other))
 
 
 def test_gaps_are_named_by_stream_and_position() -> None:
@@ -269,4 +300,6 @@ def test_an_export_of_an_empty_incident_still_proves_its_seal() -> None:
         contents={},
     )
     assert sorted(files) == ["checkpoint", "manifest.json", "seal.json"]
-    assert verify(Held(files), key=SIGNER.vkey).status == "intact"
+    report = verify(Held(files), key=SIGNER.vkey)
+    assert report.status == "intact"
+    assert not any("file" in line for line in report.proved)

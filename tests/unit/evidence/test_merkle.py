@@ -189,6 +189,16 @@ def test_a_claim_of_consistency_without_ground_is_refused(
         merkle.verify_consistency(earlier, later, proof, earlier_root, later_root)
 
 
+def test_bytes_cannot_move_from_one_hash_to_its_neighbour() -> None:
+    left, right = leaves(2)
+    root = merkle.node_hash(left, right)
+    merkle.verify_inclusion(left, 0, 2, [right], root)
+    with pytest.raises(Invalid, match="32 bytes"):
+        merkle.verify_inclusion(left + right[:1], 0, 2, [right[1:]], root)
+    with pytest.raises(Invalid, match="32 bytes"):
+        merkle.verify_consistency(1, 2, [right[1:]], left + right[:1], root)
+
+
 def test_a_leaf_can_never_pass_for_a_node() -> None:
     left, right = leaves(2)
     assert merkle.leaf_hash(left + right) != merkle.node_hash(left, right)

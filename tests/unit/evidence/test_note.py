@@ -76,6 +76,13 @@ def test_what_is_not_exactly_a_verifier_key_is_refused(vkey: str) -> None:
         NoteVerifier.parse(vkey)
 
 
+def test_a_key_of_another_type_or_length_is_malformed() -> None:
+    with pytest.raises(Malformed, match="Ed25519"):
+        NoteVerifier.parse("name+00000000+" + base64.b64encode(b"\x02" + bytes(32)).decode())
+    with pytest.raises(Malformed, match="32 bytes"):
+        NoteVerifier("name", bytes(31))
+
+
 def test_signatures_of_unknown_keys_are_ignored_and_do_not_help() -> None:
     both = Note.parse(signed_by(OTHER, SIGNER))
     SIGNER.verifier.verify(both)
@@ -114,6 +121,7 @@ LINE = GOOD.split("\n")[2]
         "text\n",
         "text\n\n",
         GOOD[:-1],
+        GOOD[:-1] + "x",
         GOOD + "\n",
         GOOD + "x\n",
         GOOD.replace("\n\n", "\n"),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.evidence import sealing
+from tocsin.kernel import canonical
 from tocsin.kernel.errors import Invalid, Malformed
 
 KEY, OTHER_KEY = bytes(range(32)), bytes(32)
@@ -42,6 +44,13 @@ def test_no_flipped_bit_goes_unseen() -> None:
 def test_other_bytes_are_invalid_and_nothing_else(data: bytes) -> None:
     with pytest.raises(Invalid):
         sealing.unseal(KEY, "s", 1, data)
+
+
+def test_a_sealed_payload_without_a_whole_nonce_is_invalid() -> None:
+    place = canonical.encode({"use": "payload", "stream": "s", "position": 1})
+    short = IV + AESGCM(KEY).encrypt(IV, b"fifteen bytes..", place)
+    with pytest.raises(Invalid, match="too short"):
+        sealing.unseal(KEY, "s", 1, short)
 
 
 def test_a_scope_key_opens_under_its_master_key_and_scope_only() -> None:

@@ -180,6 +180,7 @@ def test_the_log_is_shown_to_continue_an_earlier_checkpoint(size: int) -> None:
     report = verify(Held(files), key=SIGNER.vkey, earlier=log.checkpoint(size))
     assert report.status == "intact"
     assert linked(report)
+    assert not any("same log" in line for line in report.not_proved)
 
 
 @pytest.mark.parametrize("size", [1, 7, 13])
@@ -198,6 +199,12 @@ def test_a_checkpoint_that_is_newer_than_the_export_cannot_be_checked() -> None:
     files = an_export(log)
     report = verify(Held(files), earlier=log.checkpoint(15))
     assert report.headline.startswith("cannot be checked against that checkpoint")
+
+
+def test_an_export_without_its_checkpoint_continues_nothing() -> None:
+    files = {path: data for path, data in SOUND.items() if path != "checkpoint"}
+    report = verify(Held(files), earlier=a_log().checkpoint(5))
+    assert [finding.path for finding in report.findings] == ["checkpoint"]
 
 
 def rewritten() -> SmallLog:
