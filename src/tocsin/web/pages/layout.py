@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from sqlalchemy import Connection, and_, func, select
 from starlette.concurrency import run_in_threadpool
 
@@ -35,15 +37,31 @@ def _words(text: str) -> str:
     return text.replace("_", " ").capitalize()
 
 
-def _clock(moment: dt.datetime) -> str:
-    return f"{moment:%H:%M:%S} UTC"
+@pass_context
+def _clock(context: Context, moment: dt.datetime) -> str:
+    return f"{moment.astimezone(context['zone']):%H:%M:%S}"
 
 
-def _day(moment: dt.datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
+@pass_context
+def _day(context: Context, moment: dt.datetime) -> str:
+    return f"{moment.astimezone(context['zone']):%Y-%m-%d %H:%M %Z}"
 
 
-environment.filters |= {"initials": _initials, "words": _words, "clock": _clock, "iso": to_wire, "day": _day}
+@pass_context
+def _date(context: Context, moment: dt.datetime) -> str:
+    return f"{moment.astimezone(context['zone']):%A %Y-%m-%d}"
+
+
+@pass_context
+def _severity(context: Context, rank: Severity) -> str:
+    return str(context["catalog"].label(rank))
+
+
+environment.filters |= {
+    "initials": _initials, "words": _words, "clock": _clock, "iso": to_wire, "day": _day, "date": _date,
+    "severity": _severity,
+}  # fmt: skip
+"""Times are shown in the installation's zone, the same for everybody who works on an incident."""
 
 
 def page(
@@ -62,7 +80,7 @@ def page(
     caller: Caller | None = getattr(request.state, "caller", None) or identify(request)
     account = caller.account if caller else None
     catalog = program.world.catalog.current
-    environment.filters["severity"] = _label_of(catalog)
+    zone = ZoneInfo(catalog.installation.time_zone)
     html = environment.get_template(template).render(
         request=request,
         title=title,
@@ -73,21 +91,15 @@ def page(
         caller_may=caller.may if caller else _nothing,
         csrf=csrf_token(program, request.cookies.get(SESSION_COOKIE, "")),
         drill=program.settings.drill,
-        version=__version__,
+        release=__version__,
         now=program.world.clock.now(),
+        zone=zone,
         catalog=catalog,
         query=request.query_params.get("q"),
-        navigation=_navigation(request, account.who if account else ""),
+        navigation=_navigation(request, account.who) if account else [],
         **context,
     )
     return HTMLResponse(html, status, headers={"cache-control": "no-store"})
-
-
-def _label_of(catalog: Any) -> Any:
-    def severity(rank: Severity) -> str:
-        return str(catalog.label(rank))
-
-    return severity
 
 
 def _nothing(permission: str) -> bool:
