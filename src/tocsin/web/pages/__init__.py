@@ -5,10 +5,21 @@ from __future__ import annotations
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from tocsin.web.pages import errors, incidents, now, session
+from tocsin.web.pages import (
+    alerts,
+    catalog,
+    containment,
+    declare,
+    errors,
+    incidents,
+    now,
+    review,
+    run,
+    session,
+)  # fmt: skip
 from tocsin.web.pages.layout import HERE
 
-MODULES = (session, now, incidents)
+MODULES = (session, now, incidents, run, containment, alerts, declare, catalog, review)
 """Every module with pages; each has a `router`."""
 
 

@@ -55,8 +55,8 @@ def _standing(connection: Connection) -> tuple[dict[str, int], dict[str, int]]:
     breached = select(state.c.system, func.count()).where(state.c.state == "breach").group_by(state.c.system)
     open_ = select(incident.c.system, func.count()).where(incident.c.status.in_(OPEN_STATES)).group_by(incident.c.system)
     return (
-        {system: count for system, count in connection.execute(breached)},
-        {system: count for system, count in connection.execute(open_) if system},
+        {row[0]: row[1] for row in connection.execute(breached)},
+        {row[0]: row[1] for row in connection.execute(open_) if row[0]},
     )
 
 

@@ -234,9 +234,7 @@ def _stage(
         following = "acted"
     done = key in times and not (key == "approved" and state.status == "requested")
     standing = "done" if done else "ahead"
-    if state.status == "failed" and key == failed_at:
-        standing = "failed"
-    elif state.status == "declined" and key == "approved":
+    if key == (failed_at if state.status == "failed" else "approved" if state.status == "declined" else None):
         standing = "failed"
     elif not done and key == "sealed" and state.overridden_by:
         standing = "skipped"

@@ -16,7 +16,7 @@ from tocsin.engine.world import World
 from tocsin.incidents.severity import allowances, assess_in
 from tocsin.kernel.errors import Invalid, TocsinError
 from tocsin.kernel.predicate import FactType
-from tocsin.kernel.severity import Severity, parse
+from tocsin.kernel.severity import RANKS, Severity, parse
 from tocsin.response.oncall import escalation
 from tocsin.signals.reported import Fact
 from tocsin.store import tables
@@ -75,10 +75,10 @@ def asked(catalog: Configuration) -> list[tuple[str, list[tuple[str, FactType]]]
         for part in row.when.rows():
             worst[part.fact] = min(worst.get(part.fact, 4), row.rank)
     parts = []
-    for rank in (0, 1, 2, 3, 4):
+    titles = [*(f"Can make it {catalog.label(rank)}" for rank in RANKS), "Good to know"]
+    for rank, title in enumerate(titles):
         here = [(name, kind) for name, kind in facts.items() if kind.ask and worst.get(name, 4) == rank]
         if here:
-            title = f"Can make it {catalog.label(rank)}" if rank in (0, 1, 2, 3) else "Good to know"
             parts.append((title, here))
     return parts
 

@@ -154,9 +154,9 @@ async def _take(request: Request, number: int, caller: Caller, tell: Tell) -> Re
     )
 
 
-def _typed(kind: Any, **values: object) -> Any:
+def _typed(command: Any, /, **values: object) -> Any:
     try:
-        return msgspec.convert(values, kind, strict=False)
+        return msgspec.convert(values, command, strict=False)
     except msgspec.ValidationError as error:
         raise Invalid(f"{error}.") from error
 

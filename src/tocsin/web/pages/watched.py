@@ -130,7 +130,8 @@ def spark(readings: list[Reading]) -> Spark | None:
     band = [(x(one), y(one.upper)) for one in between if one.upper is not None]
     band += [(x(one), y(one.lower)) for one in reversed(between) if one.lower is not None]
     first, last = known[0], known[-1]
-    assert first.value is not None and last.value is not None
+    assert first.value is not None
+    assert last.value is not None
     label = (
         f"{len(known)} readings from {start:%H:%M:%S} to {end:%H:%M:%S} UTC: from {figure(first.value, first.unit)} "
         f"to {figure(last.value, last.unit)}, threshold {figure(limit, last.unit)}"
