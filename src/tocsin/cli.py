@@ -211,6 +211,38 @@ def incident_export(name: str, directory: Path, purpose: str) -> None:
 
 
 @main.group()
+def access() -> None:
+    """Create accounts, API tokens and integration keys."""
+
+
+@access.command("key")
+@click.argument("name")
+def access_key(name: str) -> None:
+    """Create an integration key for what sends alerts or predictions; printed once."""
+    click.echo(Server().ask("POST", "/api/v1/integration-keys", json={"name": name})["key"])
+
+
+@access.command("token")
+@click.argument("name")
+@click.option("--account", help="The account's id (default: your own).")
+def access_token(name: str, account: str | None) -> None:
+    """Create an API token; printed once."""
+    click.echo(Server().ask("POST", "/api/v1/tokens", json={"name": name, "account": account})["token"])
+
+
+@access.command("account")
+@click.argument("email")
+@click.argument("name")
+@click.option("--role", default="responder", help="viewer, responder, lead, compliance, auditor or administrator.")
+@click.password_option(help="At least 10 characters.")
+def access_account(email: str, name: str, role: str, password: str) -> None:
+    """Create an account."""
+    body = {"email": email, "name": name, "role": role, "password": password}
+    made = Server().ask("POST", "/api/v1/accounts", json=body)
+    click.echo(f"Created {made['email']} as {made['role']}.")
+
+
+@main.group()
 def log() -> None:
     """The Merkle log."""
 

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from tocsin.web.pages import (
+    access,
     alerts,
     catalog,
     containment,
@@ -19,7 +20,7 @@ from tocsin.web.pages import (
 )  # fmt: skip
 from tocsin.web.pages.layout import HERE
 
-MODULES = (session, now, incidents, run, containment, alerts, declare, catalog, review)
+MODULES = (session, now, incidents, run, containment, alerts, declare, catalog, review, access)
 """Every module with pages; each has a `router`."""
 
 

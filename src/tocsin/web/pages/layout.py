@@ -96,7 +96,7 @@ def page(
         zone=zone,
         catalog=catalog,
         query=request.query_params.get("q"),
-        navigation=_navigation(request, account.who) if account else [],
+        navigation=_navigation(request, caller) if caller and account else [],
         **context,
     )
     return HTMLResponse(html, status, headers={"cache-control": "no-store"})
@@ -127,22 +127,24 @@ async def in_thread(work: Any) -> Any:
     return await run_in_threadpool(work)
 
 
-def _navigation(request: Request, who: str) -> list[dict[str, Any]]:
+def _navigation(request: Request, caller: Caller) -> list[dict[str, Any]]:
     def count(connection: Connection) -> tuple[int, int, int]:
         def number(table: Any, where: Any) -> int:
             return int(connection.execute(select(func.count()).select_from(table).where(where)).scalar_one())
 
-        mine = and_(tables.page.c.person == who, tables.page.c.state == "requested")
+        mine = and_(tables.page.c.person == caller.who, tables.page.c.state == "requested")
         return (
             number(tables.page, mine),
             number(tables.incident, tables.incident.c.status.in_(OPEN_STATES)),
             number(tables.alert, and_(tables.alert.c.current.is_(True), tables.alert.c.status == "firing")),
         )
 
+    administers = caller.may("administer")
     pages, incidents, alerts = program_of(request).world.store.read(count)
     return [
         {"name": "Now", "href": "/", "count": pages, "urgent": True, "what": "pages for you"},
         {"name": "Incidents", "href": "/incidents", "count": incidents, "urgent": False, "what": "open"},
         {"name": "Alerts", "href": "/alerts", "count": alerts, "urgent": False, "what": "firing"},
         {"name": "Catalog", "href": "/catalog", "count": 0, "urgent": False, "what": ""},
+        *([{"name": "Access", "href": "/access", "count": 0, "urgent": False, "what": ""}] if administers else []),
     ]
