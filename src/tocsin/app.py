@@ -129,7 +129,12 @@ def build(
 
 
 def _build(
-    settings: Settings, clock: Clock, sender: Sender | None, chance: Callable[[int], bytes], lock: IO[str], durable: bool
+    settings: Settings,
+    clock: Clock,
+    sender: Sender | None,
+    chance: Callable[[int], bytes],
+    lock: IO[str],
+    durable: bool,
 ) -> Program:
     keys = settings.data / "keys"
     signer = NoteSigner(_key(keys / "log.key", chance), _origin(keys / "origin", settings, chance))
@@ -160,7 +165,13 @@ def _build(
             configuration.apply(world, files, actor="system:start", source=str(settings.config))
         password = _first_administrator(world, settings)
         store.run(lambda tx: _plan(tx, world))
-        return Program(settings, world, Runner(world, WORK, intake.drain, lease_seconds=settings.lease_seconds), password, lock)
+        return Program(
+            settings,
+            world,
+            Runner(world, WORK, intake.drain, lease_seconds=settings.lease_seconds),
+            password,
+            lock,
+        )
     except BaseException:
         store.close()
         raise

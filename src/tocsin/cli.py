@@ -38,7 +38,9 @@ def main() -> None:
 @click.option("--host", help="Address to listen on (default: 127.0.0.1).")
 @click.option("--port", type=int, help="Port to listen on (default: 8700; 0 takes a free one).")
 @click.option("--open-intake", is_flag=True, default=None, help="Take alerts without a key; loopback only.")
-def serve(config: Path | None, data: Path | None, host: str | None, port: int | None, open_intake: bool | None) -> None:
+def serve(
+    config: Path | None, data: Path | None, host: str | None, port: int | None, open_intake: bool | None
+) -> None:
     """Run the server."""
     from tocsin.serve import run
     from tocsin.settings import from_environment
@@ -102,7 +104,9 @@ class Server:
         try:
             reply = self._client.request(method, path, **more)
         except httpx.HTTPError as error:
-            raise click.ClickException(f"The server at {self._client.base_url} does not answer: {error}") from error
+            raise click.ClickException(
+                f"The server at {self._client.base_url} does not answer: {error}"
+            ) from error
         if reply.status_code >= 400:
             self._refused(reply.json())
         return reply.json() if "json" in reply.headers.get("content-type", "") else reply
@@ -111,7 +115,11 @@ class Server:
         lines = [f"{told.get('title', 'Refused')}: {told.get('detail', '')}"]
         if told.get("where"):
             lines[0] += f" ({told['where']})"
-        lines += [f"  {one['file']}:{one['line']}: {one['why']} {one['mend']}" for one in told.get("problems", ()) if "file" in one]
+        lines += [
+            f"  {one['file']}:{one['line']}: {one['why']} {one['mend']}"
+            for one in told.get("problems", ())
+            if "file" in one
+        ]
         if told.get("mend"):
             lines.append(told["mend"])
         click.echo("\n".join(lines), err=True)
@@ -162,7 +170,10 @@ def incident_list(status: str | None, as_json: bool) -> None:
     params = {"status": status} if status else {}
     found = Server().ask("GET", "/api/v1/incidents", params=params)["incidents"]
     ranks = {0: "P0", 1: "P1", 2: "P2", 3: "P3", None: "?"}
-    lines = [f"INC-{one['number']:<5} {ranks[one['severity']]:<3} {one['status']:<14} {one['title']}" for one in found]
+    lines = [
+        f"INC-{one['number']:<5} {ranks[one['severity']]:<3} {one['status']:<14} {one['title']}"
+        for one in found
+    ]
     _print(found, as_json, lines or ["No incidents."])
 
 
@@ -176,7 +187,10 @@ def incident_show(name: str, as_json: bool) -> None:
     timeline = server.ask("GET", f"/api/v1/incidents/{name}/timeline")["timeline"]
     state = told["incident"]
     lines = [f"{told['name']} {told['severity_label']} {state['status']}: {state['title']}", ""]
-    lines += [f"{one['at'][11:19]}  {one['text']}" + (f"  ({one['detail']})" if one["detail"] else "") for one in timeline]
+    lines += [
+        f"{one['at'][11:19]}  {one['text']}" + (f"  ({one['detail']})" if one["detail"] else "")
+        for one in timeline
+    ]
     _print({**told, "timeline": timeline}, as_json, lines)
 
 
@@ -186,7 +200,9 @@ def incident_show(name: str, as_json: bool) -> None:
 @click.option("--system", help="The system it is about.")
 @click.option("--category", help="The category.")
 @AS_JSON
-def incident_declare(title: str, severity: str | None, system: str | None, category: str | None, as_json: bool) -> None:
+def incident_declare(
+    title: str, severity: str | None, system: str | None, category: str | None, as_json: bool
+) -> None:
     """Declare an incident; a title is enough."""
     body = {"title": title, "severity": severity, "system": system, "category": category}
     told = Server().ask("POST", "/api/v1/incidents", json={k: v for k, v in body.items() if v is not None})
@@ -207,7 +223,9 @@ def incident_export(name: str, directory: Path, purpose: str) -> None:
     reply = Server().ask("POST", f"/api/v1/incidents/{name}/export", json={"purpose": purpose})
     with zipfile.ZipFile(io.BytesIO(reply.content)) as archive:
         archive.extractall(directory)
-    click.echo(f"Exported to {directory}. Verify with:\n  tocsin verify {directory} --key '{reply.headers['x-tocsin-vkey']}'")
+    click.echo(
+        f"Exported to {directory}. Verify with:\n  tocsin verify {directory} --key '{reply.headers['x-tocsin-vkey']}'"
+    )
 
 
 @main.group()
@@ -233,7 +251,9 @@ def access_token(name: str, account: str | None) -> None:
 @access.command("account")
 @click.argument("email")
 @click.argument("name")
-@click.option("--role", default="responder", help="viewer, responder, lead, compliance, auditor or administrator.")
+@click.option(
+    "--role", default="responder", help="viewer, responder, lead, compliance, auditor or administrator."
+)
 @click.password_option(help="At least 10 characters.")
 def access_account(email: str, name: str, role: str, password: str) -> None:
     """Create an account."""

@@ -116,7 +116,9 @@ def _read(name: str, kind: type, text: str) -> object:
         least, most = _RANGES[name]
         if not re.fullmatch("[0-9]{1,9}", text) or not least <= int(text) <= most:
             what = "a port" if name.endswith("port") else "a number that fits"
-            raise Invalid(f"{text!r} is not {what}.", where=variable, mend=f"Write a number from {least} to {most}.")
+            raise Invalid(
+                f"{text!r} is not {what}.", where=variable, mend=f"Write a number from {least} to {most}."
+            )
         return int(text)
     if name == "smtp_security" and text not in ("starttls", "tls", "none"):
         raise Invalid(f"{text!r} is not known.", where=variable, mend="Write starttls, tls or none.")

@@ -45,14 +45,24 @@ def open_store(database_url: str) -> Iterator[Callable[..., Store]]:
     opened: list[Store] = []
 
     def make(
-        *, follow: Callable[[Appended], list[Job]] = lambda one: [], threaded: bool = False, signer: bytes = b"1" * 32
+        *,
+        follow: Callable[[Appended], list[Job]] = lambda one: [],
+        threaded: bool = False,
+        signer: bytes = b"1" * 32,
     ) -> Store:
         dice = chance()
         rules = Rules(
-            keys=ScopeKeys(b"2" * 32, dice), chance=dice, follow=follow, project=lambda tx, one: None, kinds=KINDS
+            keys=ScopeKeys(b"2" * 32, dice),
+            chance=dice,
+            follow=follow,
+            project=lambda tx, one: None,
+            kinds=KINDS,
         )
         store = Store(
-            Database(database_url), clock=VirtualClock(T0), log=Log(NoteSigner(signer, "test/log")), rules=rules
+            Database(database_url),
+            clock=VirtualClock(T0),
+            log=Log(NoteSigner(signer, "test/log")),
+            rules=rules,
         )
         store.prepare()
         if threaded:

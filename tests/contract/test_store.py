@@ -65,7 +65,9 @@ def test_every_event_is_a_leaf_whose_proof_verifies_under_the_signed_checkpoint(
                 digest=payload_digest(one.nonce, one.payload),
             )
             at = index
-            proof = store.read(lambda connection, at=at: merkle.inclusion_proof(at, head.size, lookup(connection)))
+            proof = store.read(
+                lambda connection, at=at: merkle.inclusion_proof(at, head.size, lookup(connection))
+            )
             merkle.verify_inclusion(merkle.leaf_hash(data), index, head.size, proof, head.root)
 
 
@@ -92,7 +94,9 @@ def test_a_decision_on_an_older_state_is_refused_as_stale(store: Store) -> None:
 
 def test_payloads_are_unreadable_in_the_database_and_after_the_key_is_gone(store: Store) -> None:
     id = store.run(declare("Maria Sample was denied"))
-    sealed = store.read(lambda connection: bytes(connection.execute(select(tables.event.c.sealed)).scalar_one()))
+    sealed = store.read(
+        lambda connection: bytes(connection.execute(select(tables.event.c.sealed)).scalar_one())
+    )
     assert b"Maria" not in sealed
     store.run(lambda tx: tx.connection.execute(delete(tables.scope_key)).rowcount)
     store.rules.keys.forget(id)
@@ -108,7 +112,9 @@ def test_jobs_that_follow_an_event_are_there_exactly_once(open_store: Callable[.
     store.run(declare())
     twice = Job(kind="x", key="twice", due_at=T0)
     assert store.run(lambda tx: (tx.schedule(twice), tx.schedule(twice), tx.scheduled)[2]) == 1
-    count = store.read(lambda connection: connection.execute(select(func.count()).select_from(tables.job)).scalar_one())
+    count = store.read(
+        lambda connection: connection.execute(select(func.count()).select_from(tables.job)).scalar_one()
+    )
     assert count == 2
 
 
@@ -143,7 +149,11 @@ def _task(order: list[str], name: str) -> object:
 def test_the_inbox_is_read_in_order_from_its_cursor(store: Store) -> None:
     bodies = [b"one", b"two", b"three"]
     for body in bodies:
-        store.run(lambda tx, body=body: inbox.accept(tx.connection, now=tx.now, format="f", integration="i", body=body))  # type: ignore[misc]
+        store.run(
+            lambda tx, body=body: inbox.accept(
+                tx.connection, now=tx.now, format="f", integration="i", body=body
+            )
+        )  # type: ignore[misc]
 
     def take(tx: Transaction) -> list[bytes]:
         found = inbox.undelivered(tx.connection, 2)

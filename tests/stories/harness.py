@@ -45,7 +45,9 @@ class Probe:
     def answer(self, params: Params, given: Params) -> Answer:
         """Return what the story scripted for this probe; 'yes' by default."""
         said = self.says.get(params["name"], "yes")
-        return Answer(answer=said, measured={"asked": params["name"]}, detail=f"{params['name']} says {said}.")  # type: ignore[arg-type]  # the story's word
+        return Answer(
+            answer=said, measured={"asked": params["name"]}, detail=f"{params['name']} says {said}."
+        )  # type: ignore[arg-type]  # the story's word
 
 
 class World:

@@ -72,7 +72,10 @@ def test_an_alert_that_nobody_repeats_expires_and_fires_again_as_a_new_episode()
         world.alert(alert)
         store = world.program.world.store
         rows = store.read(lambda c: c.execute(tables.alert.select().order_by(tables.alert.c.episode)).all())
-        assert [(row.episode, row.status, row.current) for row in rows] == [(1, "expired", False), (2, "firing", True)]
+        assert [(row.episode, row.status, row.current) for row in rows] == [
+            (1, "expired", False),
+            (2, "firing", True),
+        ]
 
 
 def test_a_body_that_cannot_be_read_is_quarantined_and_stops_nothing() -> None:
@@ -119,7 +122,9 @@ def test_from_the_first_signal_to_a_verified_record(tmp_path: Path) -> None:
         assert [one.action for one in program.store.state(RUN, run).standing()] == ["rollback"]
 
         # Containment: asked for, approved by the commander only, captured before it acts, verified by probe.
-        action = contain.request(program, id, "rollback", reason="It denies one group", by="ben", actor="person:ben")
+        action = contain.request(
+            program, id, "rollback", reason="It denies one group", by="ben", actor="person:ben"
+        )
         with pytest.raises(Refused, match="commander"):
             contain.approve(program, action, by="ada", actor="person:ada")
         contain.approve(program, action, by="ben", actor="person:ben")
@@ -135,11 +140,20 @@ def test_from_the_first_signal_to_a_verified_record(tmp_path: Path) -> None:
         assert order.index("containment.snapshot_sealed") < order.index("containment.acted")
 
         # Words, resolution, review, closing.
-        fields = {"status": "Contained", "actions": "Went back to version 2", "next_steps": "Retrain", "estimate": "Tomorrow"}
-        communicate.send_update(program, id, template="update-responders", fields=fields, by="ben", actor="person:ben")
+        fields = {
+            "status": "Contained",
+            "actions": "Went back to version 2",
+            "next_steps": "Retrain",
+            "estimate": "Tomorrow",
+        }
+        communicate.send_update(
+            program, id, template="update-responders", fields=fields, by="ben", actor="person:ben"
+        )
         world.passes(minutes=1)
         assert any("Went back to version 2" in message.body for message in world.mails_to("ada"))
-        declare.tell(program, id, Resolve(summary="Version 2 serves; version 3 is withdrawn."), actor="person:ben")
+        declare.tell(
+            program, id, Resolve(summary="Version 2 serves; version 3 is withdrawn."), actor="person:ben"
+        )
         world.settles()
         assert world.incident(id).status == "reviewing"
         with pytest.raises(Refused, match="finished review"):
@@ -177,7 +191,11 @@ def _review(world: World, id: str) -> None:
     assert {figure.id: figure.seconds for figure in state.figures}["acknowledge"] == 360
     for question in state.questions:
         tell(reviews.Answer(question=question.id, text="The labels of one group were flipped in training."))
-    tell(reviews.AddFactor(part="training", kind="data", text="Nobody compared the labels by group before training."))
+    tell(
+        reviews.AddFactor(
+            part="training", kind="data", text="Nobody compared the labels by group before training."
+        )
+    )
     tell(
         reviews.RecordFairness(
             assessable=False, text="The story's system sends no predictions, so no gap can be measured."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 
 from tests.stories.harness import START, World
 from tocsin.engine import escalate
@@ -13,7 +14,9 @@ def test_nobody_answers_all_night_and_nobody_is_forgotten() -> None:
     with World() as world:
         id = world.declare("Loan model denies one group", system="loan", category="bias", severity=0)
         world.passes(hours=8)
-        levels = [(line.at - START, line.text) for line in world.said(id, "Paging") if "level 0" not in line.text]
+        levels = [
+            (line.at - START, line.text) for line in world.said(id, "Paging") if "level 0" not in line.text
+        ]
         assert levels == [
             (dt.timedelta(0), "Paging Ada Brandt (level 1)"),
             (dt.timedelta(minutes=5), "Paging Ben Achebe (level 2)"),
@@ -21,7 +24,7 @@ def test_nobody_answers_all_night_and_nobody_is_forgotten() -> None:
         ]
         assert world.said(id, "everyone able is called")[0].at - START == dt.timedelta(minutes=20)
         calls = [at.at for at in world.said(id, "Paging Ada Brandt (level 0)")]
-        gaps = {later - earlier for earlier, later in zip(calls, calls[1:], strict=False)}
+        gaps = {later - earlier for earlier, later in itertools.pairwise(calls)}
         assert gaps == {dt.timedelta(minutes=15)}
         assert calls[-1] > START + dt.timedelta(hours=7, minutes=30)
         keys = [message.key for message in world.sender.sent]
@@ -105,7 +108,9 @@ def test_the_hand_over_at_nine_in_berlin_decides_who_is_called() -> None:
 
 def test_respond_by_and_resolve_by_run_and_are_breached_once() -> None:
     with World() as world:
-        id = world.declare("Loan model denies one group", system="loan", facts={"protected_group_harmed": True})
+        id = world.declare(
+            "Loan model denies one group", system="loan", facts={"protected_group_harmed": True}
+        )
         assert world.incident(id).severity == 0
         deadlines = world.incident(id).deadlines
         world.passes(hours=5)

@@ -28,7 +28,7 @@ Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolve: TypeAlias = Callable[[str, int], tuple[str, ...]]
 
-SETTING = "TOCSIN_ALLOW_PRIVATE_DESTINATIONS"
+SETTING = "TOCSIN_ALLOW_PRIVATE"
 PORTS = {"http": 80, "https": 443}
 
 METADATA: tuple[Network, ...] = tuple(

@@ -124,7 +124,9 @@ def change_role(world: World, id: str, role: str, *, actor: str) -> None:
 
 def accounts(connection: Connection) -> list[Account]:
     """Return every account, by address."""
-    return [_account(row) for row in connection.execute(select(tables.account).order_by(tables.account.c.email))]
+    return [
+        _account(row) for row in connection.execute(select(tables.account).order_by(tables.account.c.email))
+    ]
 
 
 def has_accounts(connection: Connection) -> bool:
@@ -152,7 +154,9 @@ def sign_in(world: World, email: str, password: str) -> tuple[Account, str]:
         Unavailable: too many failures lately for this address.
     """
     email = email.strip().lower()
-    row = world.store.read(lambda c: c.execute(select(tables.account).where(tables.account.c.email == email)).first())
+    row = world.store.read(
+        lambda c: c.execute(select(tables.account).where(tables.account.c.email == email)).first()
+    )
     _throttle(world, email)
     if not _matches(row.password if row else None, password) or row is None or row.disabled:
         _note_failure(world, email, row.id if row else None)
@@ -167,10 +171,14 @@ def sign_in(world: World, email: str, password: str) -> tuple[Account, str]:
                 digest=digest(token), account=row.id, created_at=tx.now, expires_at=expires
             )
         )
-        tx.execute(ACCESS, INSTALLATION, SignIn(account=row.id), actor=f"account:{row.id}", scope=INSTALLATION)
+        tx.execute(
+            ACCESS, INSTALLATION, SignIn(account=row.id), actor=f"account:{row.id}", scope=INSTALLATION
+        )
         person = row.person or _person_of(world, row.email)
         if person != row.person:
-            tx.connection.execute(update(tables.account).where(tables.account.c.id == row.id).values(person=person))
+            tx.connection.execute(
+                update(tables.account).where(tables.account.c.id == row.id).values(person=person)
+            )
         return Account(row.id, row.email, row.name, row.role, person)
 
     return world.store.run(open_session), token
@@ -192,7 +200,9 @@ def _throttle(world: World, email: str) -> None:
     table, since = tables.sign_in_failure, world.clock.now() - FAILURE_WINDOW
     recent = select(func.count()).where(and_(table.c.email == email, table.c.at > since))
     if world.store.read(lambda connection: connection.execute(recent).scalar_one()) >= FAILURES_ALLOWED:
-        raise Unavailable("Too many failed attempts for this address.", mend="Wait ten minutes, then try again.")
+        raise Unavailable(
+            "Too many failed attempts for this address.", mend="Wait ten minutes, then try again."
+        )
 
 
 def _note_failure(world: World, email: str, account: str | None) -> None:
@@ -238,7 +248,13 @@ def create_token(world: World, account: str, name: str, *, actor: str) -> tuple[
         if tx.connection.execute(known).first() is None:
             raise NotFound("There is no such account.")
         id = tx.new_id()
-        row = {"digest": digest(token), "id": id, "name": name[:200], "account": account, "created_at": tx.now}
+        row = {
+            "digest": digest(token),
+            "id": id,
+            "name": name[:200],
+            "account": account,
+            "created_at": tx.now,
+        }
         tx.connection.execute(insert(tables.api_token).values(**row))
         command = CreateToken(token=id, name=name[:200], purpose="api")
         tx.execute(ACCESS, INSTALLATION, command, actor=actor, scope=INSTALLATION)

@@ -43,7 +43,11 @@ def take(
     if action is not None:
         source = action.connector
         connector = world.containment_connector(source)
-        found = [_json(STATE, connector.describe_state(action.params)), *found, *connector.snapshot(action.params)]
+        found = [
+            _json(STATE, connector.describe_state(action.params)),
+            *found,
+            *connector.snapshot(action.params),
+        ]
     return [_item(world, one, incident, system, source, key, reason) for one in found]
 
 

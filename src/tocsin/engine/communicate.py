@@ -22,7 +22,14 @@ from tocsin.store.transaction import Transaction
 
 
 def send_update(
-    world: World, incident: str, *, template: str, fields: dict[str, str], by: str, actor: str, release: bool = True
+    world: World,
+    incident: str,
+    *,
+    template: str,
+    fields: dict[str, str],
+    by: str,
+    actor: str,
+    release: bool = True,
 ) -> str:
     """Draft an update from a template and, unless told otherwise, let it go out; return its id.
 
@@ -108,8 +115,12 @@ class Message:
 def _prepare(job: Held, world: World) -> Message | None:
     state = world.store.state(NOTICE, job.payload["update"])
     person = world.catalog.current.people.get(job.payload["recipient"])
-    method = next((way for way in person.contact if way.id == job.payload["method"]), None) if person else None
-    wanted = updates.next_attempt(state, job.payload["update"], job.payload["recipient"], job.payload["method"])
+    method = (
+        next((way for way in person.contact if way.id == job.payload["method"]), None) if person else None
+    )
+    wanted = updates.next_attempt(
+        state, job.payload["update"], job.payload["recipient"], job.payload["method"]
+    )
     if wanted is None or method is None:
         return None
     attempt, key = wanted

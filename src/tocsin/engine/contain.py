@@ -67,7 +67,9 @@ def request(world: World, incident: str, action_id: str, *, reason: str, by: str
     def ask(tx: Transaction) -> str:
         state = tx.state(INCIDENT, incident)
         if state.status not in OPEN:
-            raise Refused(f"The incident is {state.status}.", mend="Contain an open incident, or reopen this one.")
+            raise Refused(
+                f"The incident is {state.status}.", mend="Contain an open incident, or reopen this one."
+            )
         id = tx.new_id()
         command = containment.Request(
             incident=incident,
@@ -224,7 +226,9 @@ def _seen_before(work: Work, done: Acted, world: World) -> dict[str, str]:
 
 
 def _record_act(tx: Transaction, job: Held, work: Work, done: Any, world: World) -> None:
-    command = containment.RecordAction(observed_before=done.before, observed_after=done.after, detail=done.detail)
+    command = containment.RecordAction(
+        observed_before=done.before, observed_after=done.after, detail=done.detail
+    )
     tx.execute(CONTAINMENT, work.id, command, actor=ENGINE, scope=work.state.incident)
 
 
@@ -252,7 +256,9 @@ def _verify(request: tuple[Work, bool], world: World) -> tuple[Check, ...]:
         checks = (Check(probe="state", holds="yes" if holds else "no", measured=observed),)
     waiting = [check for check in checks if check.holds != "yes"]
     if waiting and not last:
-        raise Later(VERIFY_EVERY_SECONDS, "; ".join(f"{one.probe}: {one.detail or one.holds}" for one in waiting))
+        raise Later(
+            VERIFY_EVERY_SECONDS, "; ".join(f"{one.probe}: {one.detail or one.holds}" for one in waiting)
+        )
     crash.point("contain.after_verify")
     return checks
 
@@ -326,7 +332,9 @@ def _lost(tx: Transaction, job: Held, world: World) -> None:
     incident, state = tx.state(INCIDENT, id), tx.state(CONTAINMENT, job.payload["containment"])
     if incident.containment != job.payload["containment"]:
         return
-    told = "; ".join(check.detail or f"{check.probe}: {check.holds}" for check in state.checks if check.holds != "yes")
+    told = "; ".join(
+        check.detail or f"{check.probe}: {check.holds}" for check in state.checks if check.holds != "yes"
+    )
     tx.execute(INCIDENT, id, LoseContainment(reason=f"It no longer holds. {told}"), actor=ENGINE, scope=id)
 
 

@@ -89,7 +89,9 @@ def attach_alert(
     """Tie an alert to the open incident of its group; return the incident's id, or None when there is none."""
     if group is None:
         return None
-    found = tx.connection.execute(select(tables.alert_group.c.incident).where(tables.alert_group.c.id == group))
+    found = tx.connection.execute(
+        select(tables.alert_group.c.incident).where(tables.alert_group.c.id == group)
+    )
     incident = found.scalar_one_or_none()
     if incident is None:
         return None
@@ -118,7 +120,11 @@ def _asserted(world: World, after: Alert) -> dict[str, Fact]:
 def _raise_to(tx: Transaction, world: World, incident: str, after: Alert) -> None:
     """An alert that is worse than its incident makes it as bad, unless a person has set the severity."""
     state, catalog = tx.state(INCIDENT, incident), world.catalog.current
-    if after.severity is None or state.severity_set_by_person or worse(after.severity, state.severity) == state.severity:
+    if (
+        after.severity is None
+        or state.severity_set_by_person
+        or worse(after.severity, state.severity) == state.severity
+    ):
         return
     assessment = assess_in(catalog, _all_facts(catalog, state))
     command = ChangeSeverity(
@@ -210,7 +216,8 @@ def declare(
             began_at=began_at,
             criteria=assessment.for_record(),
             facts=given,
-            why=(() if severity is None else ("The severity was set by the person who declared it.",)) + (kind.why,),
+            why=(() if severity is None else ("The severity was set by the person who declared it.",))
+            + (kind.why,),
             deadlines=_deadlines(catalog, assessment, decided, tx.now),
         )
         tx.execute(INCIDENT, id, command, actor=actor, scope=id)
@@ -230,7 +237,9 @@ def checked_facts(catalog: Configuration, facts: Mapping[str, Fact]) -> dict[str
 def _known(value: str | None, choices: list[str], what: str) -> None:
     if value is not None and value not in choices:
         raise Invalid(
-            f"There is no {what} called {value!r}.", where=what, mend=f"Use one of: {', '.join(sorted(choices))}."
+            f"There is no {what} called {value!r}.",
+            where=what,
+            mend=f"Use one of: {', '.join(sorted(choices))}.",
         )
 
 
@@ -303,4 +312,3 @@ def _check_deadline(tx: Transaction, job: Held, world: World) -> None:
 
 
 WORK = (Duty("incident.reassess", _reassess), Duty("incident.check_deadline", _check_deadline))
-

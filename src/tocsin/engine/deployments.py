@@ -76,7 +76,12 @@ def _record(tx: Transaction, job: Held, asked: Any, state: Any, world: World) ->
     table = tables.deployment
     newest = select(table.c.version).where(table.c.system == system).order_by(table.c.id.desc()).limit(1)
     if tx.connection.execute(newest).scalar_one_or_none() != version:
-        row = {"system": system, "version": version, "seen_at": tx.now, "document": msgspec.json.encode(state)}
+        row = {
+            "system": system,
+            "version": version,
+            "seen_at": tx.now,
+            "document": msgspec.json.encode(state),
+        }
         tx.connection.execute(insert(table).values(**row))
         tx.touched.add(f"system:{system}")
 

@@ -92,7 +92,10 @@ def _prepare(job: Held, world: World) -> Message | None:
     method = _method(world, delivery)
     address = method.address if method else ""
     return Message(
-        delivery, address, _title(world, incident), _body(world, id, incident, delivery, asked.why if asked else "")
+        delivery,
+        address,
+        _title(world, incident),
+        _body(world, id, incident, delivery, asked.why if asked else ""),
     )
 
 
@@ -132,7 +135,11 @@ def _perform(message: Message, world: World) -> DeliveryOutcome:
         return DeliveryOutcome(outcome="failed", detail="This contact method is no longer in the catalog.")
     crash.point("page.before_send")
     outcome = world.sender.send(
-        message.address, title=message.title, body=message.body, key=message.delivery.key, timeout=SEND_SECONDS
+        message.address,
+        title=message.title,
+        body=message.body,
+        key=message.delivery.key,
+        timeout=SEND_SECONDS,
     )
     crash.point("page.after_send")
     return outcome
@@ -151,7 +158,9 @@ def _record(tx: Transaction, job: Held, message: Message, outcome: Any, world: W
     tx.execute(PAGE, id, command, actor=ENGINE, scope=id)
 
 
-def acknowledge(world: World, incident: str, person: str, *, page_id: str | None, how: page.How, actor: str) -> None:
+def acknowledge(
+    world: World, incident: str, person: str, *, page_id: str | None, how: page.How, actor: str
+) -> None:
     """Answer the page of an incident as `person`; idempotent. Raises `NotFound` and `Refused`."""
 
     def answer(tx: Transaction) -> None:

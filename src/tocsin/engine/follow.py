@@ -36,7 +36,8 @@ def follow(one: Appended) -> Iterator[Job]:
     for kind, due, payload in _duties(one):
         yield Job(
             kind=kind,
-            key=f"{one.kind}:{one.key}/{one.position}/{kind}" + (f"/{payload['part']}" if "part" in payload else ""),
+            key=f"{one.kind}:{one.key}/{one.position}/{kind}"
+            + (f"/{payload['part']}" if "part" in payload else ""),
             due_at=due or one.at,
             scope=one.scope,
             payload=payload,
@@ -79,11 +80,21 @@ def _duties(one: Appended) -> Iterator[Due]:
         case updates.Released():
             yield "update.address", None, {"update": one.key, "incident": incident}
         case updates.Attempted(outcome="failed"):
-            payload = {"update": one.key, "incident": incident, "recipient": event.recipient, "method": event.method}
+            payload = {
+                "update": one.key,
+                "incident": incident,
+                "recipient": event.recipient,
+                "method": event.method,
+            }
             yield "update.deliver", one.at + dt.timedelta(seconds=5), payload
         case runs.StepReached(waiting_for="probe"):
             assert isinstance(one.state, runs.Run)
-            payload = {"run": one.key, "incident": incident, "step": event.step, "visit": len(one.state.path) - 1}
+            payload = {
+                "run": one.key,
+                "incident": incident,
+                "step": event.step,
+                "visit": len(one.state.path) - 1,
+            }
             yield "run.probe", None, payload
         case runs.StepReached(kind="evidence"):
             yield "run.keep", None, {"run": one.key, "incident": incident, "step": event.step}

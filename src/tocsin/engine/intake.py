@@ -6,6 +6,7 @@ What cannot be read is quarantined with its reason and shown; it never stops wha
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -21,7 +22,7 @@ from tocsin.engine import crash
 from tocsin.engine.declare import attach_alert, declare_from_alert, known_facts
 from tocsin.engine.duty import Duty
 from tocsin.engine.world import World
-from tocsin.kernel.errors import TocsinError
+from tocsin.kernel.errors import TocsinError, Unavailable
 from tocsin.signals.formats import alertmanager, monitor_alert, pagerduty
 from tocsin.signals.reported import Batch, ReportedAlert
 from tocsin.store import inbox, tables
@@ -29,6 +30,8 @@ from tocsin.store.inbox import Accepted
 from tocsin.store.jobs import Held, Job
 from tocsin.store.transaction import Transaction
 from tocsin.store.writer import Lane
+
+log = logging.getLogger(__name__)
 
 CHUNK_SECONDS = 0.020
 CHUNK_BODIES = 20
@@ -68,14 +71,38 @@ def drain(world: World) -> bool:
     waiting = world.store.read(lambda connection: inbox.newest(connection) > inbox.derived(connection))
     if not waiting:
         return False
-    world.store.run(lambda tx: _derive_chunk(tx, world), Lane.BULK)
+    try:
+        world.store.run(lambda tx: _derive_chunk(tx, world), Lane.BULK)
+    except Unavailable:
+        raise
+    except Exception:
+        log.exception("bodies could not be derived together; now one by one")
+        _derive_one(world)
     crash.point("derive.after_commit")
     return True
 
 
-def _derive_chunk(tx: Transaction, world: World) -> None:
+def _derive_one(world: World) -> None:
+    """Derive the next body alone; set it aside when even that fails, for nothing may hold up what comes behind it."""
+    try:
+        world.store.run(lambda tx: _derive_chunk(tx, world, most=1), Lane.BULK)
+    except Unavailable:
+        raise
+    except Exception as error:
+        reason = f"It could not be derived: {type(error).__name__}."
+        world.store.run(lambda tx: _set_aside(tx, reason), Lane.BULK)
+
+
+def _set_aside(tx: Transaction, reason: str) -> None:
+    for body in inbox.undelivered(tx.connection, 1):
+        inbox.quarantine(tx.connection, body.id, reason)
+        inbox.advance(tx.connection, body.id)
+    tx.touched.add("alerts")
+
+
+def _derive_chunk(tx: Transaction, world: World, *, most: int = CHUNK_BODIES) -> None:
     started = time.monotonic()
-    for body in inbox.undelivered(tx.connection, CHUNK_BODIES):
+    for body in inbox.undelivered(tx.connection, most):
         _derive(tx, world, body)
         inbox.advance(tx.connection, body.id)
         if time.monotonic() - started > CHUNK_SECONDS:
@@ -164,7 +191,9 @@ def _keep(
 def _group(tx: Transaction, before: Alert | None, after: Alert) -> str | None:
     """Join the alert to its group; return the group's row id, or None when it opens none."""
     key = grouping.group_key(grouping.group_labels(after))
-    opened = select(tables.alert_group).where(and_(tables.alert_group.c.open.is_(True), tables.alert_group.c.key == key))
+    opened = select(tables.alert_group).where(
+        and_(tables.alert_group.c.open.is_(True), tables.alert_group.c.key == key)
+    )
     row = tx.connection.execute(opened).one_or_none()
     old = msgspec.json.decode(row.document, type=Group) if row else None
     group = grouping.join(old, before, after, tx.now)
@@ -181,12 +210,20 @@ def _group(tx: Transaction, before: Alert | None, after: Alert) -> str | None:
         id = tx.new_id()
         tx.connection.execute(insert(tables.alert_group).values(id=id, opened_at=group.opened_at, **values))
         return id
-    tx.connection.execute(update(tables.alert_group).where(tables.alert_group.c.id == row.id).values(**values))
+    tx.connection.execute(
+        update(tables.alert_group).where(tables.alert_group.c.id == row.id).values(**values)
+    )
     return str(row.id)
 
 
 def _lead(
-    tx: Transaction, world: World, catalog: Configuration, id: str, after: Alert, change: Change, group: str | None
+    tx: Transaction,
+    world: World,
+    catalog: Configuration,
+    id: str,
+    after: Alert,
+    change: Change,
+    group: str | None,
 ) -> str | None:
     """Declare an incident, or tell the one there is; return the incident's id, or None."""
     if change.stops_firing:
@@ -238,7 +275,9 @@ def _sweep(tx: Transaction, job: Held, world: World) -> None:
         closed = grouping.close(group, tx.now)
         if not closed.open:
             values = {"open": False, "document": msgspec.json.encode(closed)}
-            tx.connection.execute(update(tables.alert_group).where(tables.alert_group.c.id == row.id).values(**values))
+            tx.connection.execute(
+                update(tables.alert_group).where(tables.alert_group.c.id == row.id).values(**values)
+            )
         elif group.firing == 0:
             _schedule_sweep(tx, grouping.next_look(group))
     tx.touched.add("alerts")
@@ -247,7 +286,9 @@ def _sweep(tx: Transaction, job: Held, world: World) -> None:
 WORK = (Duty("alerts.sweep", _sweep),)
 
 
-def accept(world: World, *, format: str, integration: str, body: bytes, note: str = "") -> Callable[[Transaction], int]:
+def accept(
+    world: World, *, format: str, integration: str, body: bytes, note: str = ""
+) -> Callable[[Transaction], int]:
     """Return the unit of work that puts a body into the inbox; its sender is answered after it is durable."""
 
     def put(tx: Transaction) -> int:

@@ -62,7 +62,9 @@ def rows_of(sent: SentProfiles) -> list[dict[str, Any]]:
     rows = []
     for index, one in enumerate(sent.profiles):
         if one.window_start.tzinfo is None:
-            raise Invalid("A time without a zone has no meaning here.", where=f"profiles[{index}].window_start")
+            raise Invalid(
+                "A time without a zone has no meaning here.", where=f"profiles[{index}].window_start"
+            )
         profile = read_profile(one.profile, f"profiles[{index}].profile")
         rows.append(
             {
@@ -104,7 +106,12 @@ class Window:
 
 
 def window(
-    connection: Connection, system: str, start: dt.datetime, end: dt.datetime, *, model_version: str | None = None
+    connection: Connection,
+    system: str,
+    start: dt.datetime,
+    end: dt.datetime,
+    *,
+    model_version: str | None = None,
 ) -> Window:
     """Return the merged profile of the newest model version seen in [start, end), or of the one named.
 
@@ -125,7 +132,9 @@ def window(
 
 def reference(connection: Connection, system: str) -> tuple[Profile, str] | None:
     """Return the pinned reference of a system and its digest, or None."""
-    row = connection.execute(select(tables.reference).where(tables.reference.c.system == system)).one_or_none()
+    row = connection.execute(
+        select(tables.reference).where(tables.reference.c.system == system)
+    ).one_or_none()
     return (Profile.from_wire(msgspec.json.decode(row.body)), row.digest) if row else None
 
 
@@ -161,7 +170,9 @@ def recent_profiles(store: Store, system: str, now: dt.datetime) -> dict[str, An
             "since": to_wire(now - RECENT),
             "until": to_wire(now),
             "versions": {
-                version: window(connection, system, now - RECENT, now + RECENT, model_version=version).profile.to_wire()
+                version: window(
+                    connection, system, now - RECENT, now + RECENT, model_version=version
+                ).profile.to_wire()
                 for version in sorted(versions)
             },
             "reference": pinned[0].to_wire() if pinned else None,

@@ -30,7 +30,9 @@ def start(tx: Transaction, world: World, incident: str, *, actor: str, playbook:
     state, catalog = tx.state(INCIDENT, incident), world.catalog.current
     if playbook is not None and playbook not in catalog.playbooks:
         raise NotFound(f"There is no playbook called {playbook!r}.", mend="Choose one of the catalog's.")
-    chosen = catalog.playbooks[playbook] if playbook else catalog.playbook_of(state.system, state.category or "")
+    chosen = (
+        catalog.playbooks[playbook] if playbook else catalog.playbook_of(state.system, state.category or "")
+    )
     system = catalog.systems.get(state.system or "")
     probes = tuple(probe.id for probe in system.probes) if system else ()
     id = tx.new_id()
@@ -132,7 +134,12 @@ def _record(tx: Transaction, job: Held, asked: Asked, found: Any, world: World) 
 def _give_up(tx: Transaction, job: Held, why: str, world: World) -> None:
     """A probe that cannot measure hands its question to a person."""
     command = runs.Answer(
-        step=job.payload["step"], answer="unknown", by="probe", who="probe", visit=job.payload["visit"], note=why
+        step=job.payload["step"],
+        answer="unknown",
+        by="probe",
+        who="probe",
+        visit=job.payload["visit"],
+        note=why,
     )
     tx.execute(RUN, job.payload["run"], command, actor=ENGINE, scope=job.payload["incident"])
 

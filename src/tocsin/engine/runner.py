@@ -111,23 +111,28 @@ class Runner:
                 log.exception("the inbox could not be derived; it is tried again")
                 more = False
             if not more:
-                with self._wake:
-                    if not self._stopping:
-                        self._wake.wait(0.25)
+                self._pause(0.25)
+
+    def _pause(self, seconds: float) -> None:
+        with self._wake:
+            if not self._stopping:
+                self._wake.wait(seconds)
 
     def _job_loop(self) -> None:
         while not self._stopping:
-            with self._wake:
-                if not self._woken and not self._stopping:
-                    self._wake.wait(self._patience())
-                self._woken = False
             try:
+                patience = self._patience()
+                with self._wake:
+                    if not self._woken and not self._stopping:
+                        self._wake.wait(patience)
+                    self._woken = False
                 while self._run_duties():
                     pass
                 self._hand_out_errands()
                 self.last_pass = self.world.clock.now()
             except Exception:
                 log.exception("a pass over the jobs failed; it is tried again")
+                self._pause(POLL_SECONDS)
 
     def _patience(self) -> float:
         due = self.world.store.read(jobs.next_due)
@@ -176,7 +181,10 @@ class Runner:
         text = f"{type(error).__name__}: {error}"
 
         def note(tx: Transaction) -> None:
-            row = tx.connection.execute(select(job.c.attempts).where(job.c.id == id)).one()
+            waiting = and_(job.c.id == id, job.c.state == jobs.WAITING)
+            row = tx.connection.execute(select(job.c.attempts).where(waiting)).one_or_none()
+            if row is None:
+                return  # it was done after all: the database was lost only while it said so
             attempts = row.attempts + 1
             # What a rule refuses now it will refuse again: the record says why, and nothing is repeated.
             final = isinstance(error, Refused) or attempts >= DUTY_ATTEMPTS
@@ -264,7 +272,11 @@ class Runner:
                 if jobs.fail(tx.connection, held, tx.now, text) and errand.give_up:
                     errand.give_up(tx, held, text, self.world)
                 return
-            pause = dt.timedelta(seconds=error.seconds) if isinstance(error, Later) else errand.backoff(held.attempt)
+            pause = (
+                dt.timedelta(seconds=error.seconds)
+                if isinstance(error, Later)
+                else errand.backoff(held.attempt)
+            )
             jobs.retry(tx.connection, held, tx.now + pause, text)
 
         try:
@@ -284,5 +296,3 @@ def _held(row: Any) -> Held:
         attempt=row.attempts,
         token="",
     )
-
-

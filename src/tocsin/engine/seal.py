@@ -11,9 +11,12 @@ from tocsin.engine import crash
 from tocsin.engine.duty import Duty
 from tocsin.engine.world import World
 from tocsin.evidence import export as exports
+from tocsin.evidence import merkle
+from tocsin.evidence.checkpoint import Checkpoint
 from tocsin.evidence.custody import CUSTODY, Access, Collect
 from tocsin.evidence.custody import Export as NoteExport
 from tocsin.evidence.item import EvidenceItem
+from tocsin.evidence.note import Note
 from tocsin.incidents.incident import INCIDENT
 from tocsin.kernel.errors import NotFound, TocsinError
 from tocsin.store import tables
@@ -137,6 +140,43 @@ def _evidence(world: World, incident: str) -> tuple[dict[str, bytes], dict[str, 
         contents[exports.evidence_path(item.sha256)] = data
         files.append(exports.evidence_file(item))
     return contents, absent, files
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """That one entry is under a signed checkpoint (RFC 9162 2.1.3): what anyone needs to check it."""
+
+    index: int
+    stream: str
+    position: int
+    leaf: bytes
+    """The hash of the entry, 32 bytes."""
+    path: tuple[bytes, ...]
+    """The hashes that lead from the leaf to the root, the lowest first."""
+    checkpoint: bytes
+    """The signed note with the size and the root of the log."""
+    vkey: str
+
+
+def prove(world: World, incident: str, index: int) -> Proof:
+    """Return the inclusion proof of entry `index` of the log under a checkpoint of the log as it stands.
+
+    Raises:
+        NotFound: that entry is not one of this incident.
+    """
+    store = world.store
+    note = store.run(lambda tx: store.log.sign(tx.connection, tx.now))
+    size = Checkpoint.parse(Note.parse(note).text).size
+
+    def read(connection: Connection) -> Proof:
+        mine = select(tables.leaf).where(tables.leaf.c.scope == incident, tables.leaf.c["index"] == index)
+        row = connection.execute(mine).one_or_none()
+        if row is None:
+            raise NotFound(f"Entry {index} of the log is not one of this incident.")
+        path = tuple(merkle.inclusion_proof(index, size, lookup(connection)))
+        return Proof(index, row.stream, row.position, bytes(row.hash), path, note, store.log.signer.vkey)
+
+    return store.read(read)
 
 
 def _checkpoint(tx: Transaction, job: Held, world: World) -> None:

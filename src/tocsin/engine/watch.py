@@ -179,12 +179,18 @@ class MonitorProbe:
         """Return yes, no or unknown with each monitor's figures."""
         names = [name.strip() for name in params.get("monitors", "").split(",") if name.strip()]
         if not names:
-            raise Invalid("A monitor probe names its monitors.", where="monitors", mend="Write `monitors: a, b`.")
+            raise Invalid(
+                "A monitor probe names its monitors.", where="monitors", mend="Write `monitors: a, b`."
+            )
         readings = [look(self._world, self._monitor(name)) for name in names]
         measured = {}
         for name, reading in zip(names, readings, strict=True):
-            measured[name] = reading.state if reading.value is None else f"{reading.value} {reading.unit}".strip()
-        return Answer(answer=_verdict(readings), measured=measured, detail=" ".join(one.sentence for one in readings))
+            measured[name] = (
+                reading.state if reading.value is None else f"{reading.value} {reading.unit}".strip()
+            )
+        return Answer(
+            answer=_verdict(readings), measured=measured, detail=" ".join(one.sentence for one in readings)
+        )
 
     def _monitor(self, name: str) -> Monitor:
         found = self._world.catalog.current.monitors.get(name)
@@ -201,5 +207,7 @@ def _verdict(readings: list[Reading]) -> Any:
 
 WORK = (
     Duty("watch.plan", _plan),
-    Errand("watch.look", _prepare, lambda monitor, world: look(world, monitor), _record, _give_up, attempts=3),
+    Errand(
+        "watch.look", _prepare, lambda monitor, world: look(world, monitor), _record, _give_up, attempts=3
+    ),
 )

@@ -458,8 +458,12 @@ def decide(state: Incident, command: IncidentCommand, now: dt.datetime) -> tuple
     if isinstance(command, AddNote):  # a closed record still takes additions, never changes
         return (NoteAdded(text=_said(command.text, "A note")),)
     if state.status is Status.CLOSED:
-        raise Refused("This incident is closed.", mend="Reopening is over; declare a new one and name this one.")
-    if isinstance(command, Contain | LoseContainment | StartMonitoring | Resolve | Reopen | OpenReview | Close):
+        raise Refused(
+            "This incident is closed.", mend="Reopening is over; declare a new one and name this one."
+        )
+    if isinstance(
+        command, Contain | LoseContainment | StartMonitoring | Resolve | Reopen | OpenReview | Close
+    ):
         return _move(state, command)
     if isinstance(command, ChangeSeverity | ChangeCategory | RecordFacts):
         return _classify(state, command)
@@ -639,7 +643,9 @@ def _attend(
             if state.alerts.get(command.alert) == (not command.resolved):
                 return ()
             return (
-                AlertAttached(alert=command.alert, title=command.title, why=command.why, resolved=command.resolved),
+                AlertAttached(
+                    alert=command.alert, title=command.title, why=command.why, resolved=command.resolved
+                ),
             )
         case AssignRole():
             was = state.roles.get(command.role)

@@ -34,7 +34,15 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def entry(
-    *, index: int, at: dt.datetime, type: str, actor: str, stream: str, position: int, payload: Payload, name: Name
+    *,
+    index: int,
+    at: dt.datetime,
+    type: str,
+    actor: str,
+    stream: str,
+    position: int,
+    payload: Payload,
+    name: Name,
 ) -> Entry | None:
     """Return the line of one event; None for events that say nothing a person would miss."""
     told = _TOLD.get(type)
@@ -59,7 +67,9 @@ def entry(
 
 def _actor(actor: str, name: Name) -> str:
     kind, _, id = actor.partition(":")
-    return {"system": "tocsin", "probe": f"probe {id}", "monitor": f"monitor {id}"}.get(kind) or name(id or actor)
+    return {"system": "tocsin", "probe": f"probe {id}", "monitor": f"monitor {id}"}.get(kind) or name(
+        id or actor
+    )
 
 
 Tell = Callable[[Payload, Name], str]
@@ -77,13 +87,16 @@ def _measured(payload: Payload, name: Name) -> str:
 
 def _checks(payload: Payload, name: Name) -> str:
     return " ".join(
-        f"{check['probe']}: {check['holds']}. {check.get('detail', '')}".strip() for check in payload["checks"]
+        f"{check['probe']}: {check['holds']}. {check.get('detail', '')}".strip()
+        for check in payload["checks"]
     )
 
 
 def _observed(payload: Payload, name: Name) -> str:
     before, after = payload["observed_before"], payload["observed_after"]
-    changed = [f"{key} {before.get(key, '-')} → {value}" for key, value in after.items() if before.get(key) != value]
+    changed = [
+        f"{key} {before.get(key, '-')} → {value}" for key, value in after.items() if before.get(key) != value
+    ]
     return ", ".join(changed) or payload.get("detail", "")
 
 
@@ -97,7 +110,10 @@ def _answered(p: Payload, name: Name) -> str:
 
 
 def _step_passed(p: Payload, name: Name) -> str:
-    told = {"evidence": "The playbook keeps the state of the system", "notification": "The playbook asks for an update"}
+    told = {
+        "evidence": "The playbook keeps the state of the system",
+        "notification": "The playbook asks for an update",
+    }
     return told.get(p["kind"], "")
 
 
@@ -146,17 +162,32 @@ _TOLD: dict[str, tuple[str, Tell, Tell | None]] = {
     "incident.investigation_started": ("people", lambda p, n: f"{n(p['by'])} took it up", None),
     "incident.contained": ("contain", lambda p, n: "Contained", lambda p, n: p["summary"]),
     "incident.containment_lost": ("detect", lambda p, n: "Containment lost", lambda p, n: p["reason"]),
-    "incident.monitoring_started": ("contain", lambda p, n: "Repair in place, being watched", lambda p, n: p["summary"]),
+    "incident.monitoring_started": (
+        "contain",
+        lambda p, n: "Repair in place, being watched",
+        lambda p, n: p["summary"],
+    ),
     "incident.resolved": ("resolve", lambda p, n: "Resolved", lambda p, n: p["summary"]),
     "incident.reopened": ("detect", lambda p, n: "Reopened", lambda p, n: p["reason"]),
     "incident.closed": ("resolve", lambda p, n: "Closed", lambda p, n: p["reason"]),
-    "page.requested": ("page", lambda p, n: f"Paging {n(p['person'])} (level {p['level']})", lambda p, n: p["why"]),
+    "page.requested": (
+        "page",
+        lambda p, n: f"Paging {n(p['person'])} (level {p['level']})",
+        lambda p, n: p["why"],
+    ),
     "page.attempted": (
         "page",
-        lambda p, n: f"Page by {p['method']}: {p['outcome']}" + (f" (attempt {p['attempt']})" if p["attempt"] > 1 else ""),
+        lambda p, n: (
+            f"Page by {p['method']}: {p['outcome']}"
+            + (f" (attempt {p['attempt']})" if p["attempt"] > 1 else "")
+        ),
         lambda p, n: p["detail"],
     ),
-    "page.acknowledged": ("page", lambda p, n: f"{n(p['person'])} acknowledged", lambda p, n: f"by {p['how']}"),
+    "page.acknowledged": (
+        "page",
+        lambda p, n: f"{n(p['person'])} acknowledged",
+        lambda p, n: f"by {p['how']}",
+    ),
     "page.level_timed_out": ("page", lambda p, n: f"Nobody answered at level {p['level']} in time", None),
     "page.exhausted": ("page", lambda p, n: "Nobody answered at any level: everyone able is called", None),
     "page.escalation_stopped": ("page", lambda p, n: "Paging stopped", lambda p, n: p["reason"]),
@@ -168,8 +199,16 @@ _TOLD: dict[str, tuple[str, Tell, Tell | None]] = {
         lambda p, n: f"The probe could not tell '{p['step'].replace('_', ' ')}': a person answers",
         lambda p, n: p["reason"],
     ),
-    "run.recommended": ("playbook", lambda p, n: f"Recommended: {p['text'] or p['action']}", lambda p, n: p["reason"]),
-    "run.task_done": ("playbook", lambda p, n: f"Task done: {p['step'].replace('_', ' ')}", lambda p, n: p["note"]),
+    "run.recommended": (
+        "playbook",
+        lambda p, n: f"Recommended: {p['text'] or p['action']}",
+        lambda p, n: p["reason"],
+    ),
+    "run.task_done": (
+        "playbook",
+        lambda p, n: f"Task done: {p['step'].replace('_', ' ')}",
+        lambda p, n: p["note"],
+    ),
     "run.revisited": (
         "playbook",
         lambda p, n: f"Back to '{p['step'].replace('_', ' ')}'",
@@ -178,12 +217,18 @@ _TOLD: dict[str, tuple[str, Tell, Tell | None]] = {
     "run.finished": ("playbook", lambda p, n: f"Playbook ended: {p['outcome']}", None),
     "run.abandoned": ("playbook", lambda p, n: "Playbook abandoned", lambda p, n: p["reason"]),
     "containment.requested": ("contain", lambda p, n: f"Asked for: {p['action']['title']}", _changes),
-    "containment.approved": ("contain", lambda p, n: f"{n(p['by'])} approved as {p['role'].replace('_', ' ')}", None),
+    "containment.approved": (
+        "contain",
+        lambda p, n: f"{n(p['by'])} approved as {p['role'].replace('_', ' ')}",
+        None,
+    ),
     "containment.declined": ("contain", lambda p, n: f"{n(p['by'])} declined", lambda p, n: p["reason"]),
     "containment.snapshot_sealed": (
         "seal",
         lambda p, n: f"Snapshot sealed before containment: {len(p['items'])} items",
-        lambda p, n: ", ".join(item["name"] for item in p["items"][:6]) + (" …" if len(p["items"]) > 6 else ""),
+        lambda p, n: (
+            ", ".join(item["name"] for item in p["items"][:6]) + (" …" if len(p["items"]) > 6 else "")
+        ),
     ),
     "containment.order_overridden": (
         "contain",
@@ -196,11 +241,27 @@ _TOLD: dict[str, tuple[str, Tell, Tell | None]] = {
         lambda p, n: "Verified" if p["holds"] else "Not verified yet",
         _checks,
     ),
-    "containment.failed": ("detect", lambda p, n: f"Containment failed at {p['stage']}", lambda p, n: p["reason"]),
-    "containment.reverted": ("contain", lambda p, n: f"{n(p['by'])} undid the containment", lambda p, n: p["reason"]),
+    "containment.failed": (
+        "detect",
+        lambda p, n: f"Containment failed at {p['stage']}",
+        lambda p, n: p["reason"],
+    ),
+    "containment.reverted": (
+        "contain",
+        lambda p, n: f"{n(p['by'])} undid the containment",
+        lambda p, n: p["reason"],
+    ),
     "update.released": ("update", lambda p, n: f"Update released by {n(p['by'])}", None),
-    "update.drafted": ("update", lambda p, n: f"Update for {p['audience']}: {p['subject']}", lambda p, n: p["body"]),
-    "update.attempted": ("update", lambda p, n: f"Update to {n(p['recipient'])}: {p['outcome']}", lambda p, n: p["detail"]),
+    "update.drafted": (
+        "update",
+        lambda p, n: f"Update for {p['audience']}: {p['subject']}",
+        lambda p, n: p["body"],
+    ),
+    "update.attempted": (
+        "update",
+        lambda p, n: f"Update to {n(p['recipient'])}: {p['outcome']}",
+        lambda p, n: p["detail"],
+    ),
     "update.withdrawn": ("update", lambda p, n: "Update withdrawn", lambda p, n: p["reason"]),
     "review.opened": ("review", lambda p, n: "Review opened", None),
     "review.factor_added": ("review", lambda p, n: f"Contributing factor ({p['kind']}): {p['text']}", None),

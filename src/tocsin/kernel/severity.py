@@ -43,4 +43,6 @@ def parse(text: str) -> Severity:
     for rank in RANKS:
         if word in (str(rank), *(labels[rank].lower() for labels in LABEL_SETS.values())):
             return rank
-    raise Invalid(f"{text!r} is not a severity.", mend="Use P0 to P3, SEV-1 to SEV-4, Critical to Low, or unknown.")
+    raise Invalid(
+        f"{text!r} is not a severity.", mend="Use P0 to P3, SEV-1 to SEV-4, Critical to Low, or unknown."
+    )

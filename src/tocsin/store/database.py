@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
-from tocsin.kernel.errors import Invalid
+from tocsin.kernel.errors import Invalid, Unavailable
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 READERS = 8
+CONNECT_SECONDS = 5
+
+PASSING = (OperationalError, InterfaceError, PoolTimeout)
+"""What a database says when it cannot be reached or cannot take it now."""
+UNFIT = (DataError, OverflowError, UnicodeEncodeError)
+"""What it says of a value that it has no place for: NUL in a text, half a character, a number too large."""
+
+
+def unavailable() -> Unavailable:
+    """Return the error for a passing fault of the database."""
+    return Unavailable("The database did not take it.", mend="Send it again; nothing was changed.")
+
+
+def unfit(error: Exception) -> Invalid:
+    """Return the error for a value that the database cannot hold."""
+    log.warning("a value does not fit into the database: %s", type(error).__name__)
+    return Invalid(
+        "It holds a character or a number that cannot be kept.",
+        mend="Take out NUL characters and shorten numbers.",
+    )
 
 
 class Database:
@@ -24,7 +48,9 @@ class Database:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if not self.is_sqlite and self.url.get_backend_name() != "postgresql":
-            raise Invalid(f"{self.url.get_backend_name()} is not supported.", mend="Use SQLite or PostgreSQL.")
+            raise Invalid(
+                f"{self.url.get_backend_name()} is not supported.", mend="Use SQLite or PostgreSQL."
+            )
         if not self.is_sqlite and self.url.drivername == "postgresql":
             self.url = self.url.set(drivername="postgresql+psycopg")
         self.writing = self._sqlite(read_only=False) if self.is_sqlite else self._postgres(1)
@@ -32,8 +58,13 @@ class Database:
 
     def read(self, fn: Callable[[Connection], T]) -> T:
         """Return what `fn` reads, from one consistent view of the database."""
-        with self.reading.connect() as connection:
-            return fn(connection)
+        try:
+            with self.reading.connect() as connection:
+                return fn(connection)
+        except UNFIT as error:
+            raise unfit(error) from error
+        except PASSING as error:
+            raise unavailable() from error
 
     def close(self) -> None:
         """Close every connection."""
@@ -56,7 +87,17 @@ class Database:
         return engine
 
     def _postgres(self, size: int) -> Engine:
-        return create_engine(self.url, pool_size=size, max_overflow=0, pool_pre_ping=size > 1, pool_timeout=30)
+        wait = {} if "connect_timeout" in self.url.query else {"connect_timeout": CONNECT_SECONDS}
+        engine = create_engine(
+            self.url,
+            pool_size=size,
+            max_overflow=0,
+            pool_pre_ping=size > 1,
+            pool_timeout=30,
+            connect_args=wait,
+        )
+        # Several reads of one view must agree; the writer locks what it decides on instead.
+        return engine.execution_options(isolation_level="REPEATABLE READ") if size > 1 else engine
 
 
 def _prepare_writer(connection: Any, record: object) -> None:

@@ -38,7 +38,8 @@ def undelivered(connection: Connection, limit: int) -> list[Accepted]:
     position = _position(connection, lock=True)
     rows = connection.execute(select(inbox).where(inbox.c.id > position).order_by(inbox.c.id).limit(limit))
     return [
-        Accepted(row.id, row.received_at, row.format, row.integration, bytes(row.body), row.note) for row in rows
+        Accepted(row.id, row.received_at, row.format, row.integration, bytes(row.body), row.note)
+        for row in rows
     ]
 
 

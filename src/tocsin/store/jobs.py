@@ -77,7 +77,13 @@ def lease_time(connection: Connection) -> dt.datetime:
 
 
 def claim(
-    connection: Connection, *, now: dt.datetime, token: str, lease_seconds: int, limit: int, kinds: Sequence[str]
+    connection: Connection,
+    *,
+    now: dt.datetime,
+    token: str,
+    lease_seconds: int,
+    limit: int,
+    kinds: Sequence[str],
 ) -> list[Held]:
     """Lease up to `limit` jobs of `kinds` that are due at `now`, or whose earlier lease ran out; oldest first."""
     held_at = lease_time(connection)

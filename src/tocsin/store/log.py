@@ -28,21 +28,30 @@ class Log:
         connection.execute(
             insert(leaf),
             [
-                {"index": size + offset, "stream": stream, "position": position, "scope": scope, "hash": value}
+                {
+                    "index": size + offset,
+                    "stream": stream,
+                    "position": position,
+                    "scope": scope,
+                    "hash": value,
+                }
                 for offset, (stream, position, scope, value) in enumerate(group.leaves)
             ],
         )
         nodes = merkle.appended_nodes(size, [entry[3] for entry in group.leaves], lookup(connection))
         if nodes:
             connection.execute(
-                insert(merkle_node), [{"height": height, "index": at, "hash": value} for height, at, value in nodes]
+                insert(merkle_node),
+                [{"height": height, "index": at, "hash": value} for height, at, value in nodes],
             )
         connection.execute(update(log_head).values(size=size + len(group.leaves)))
 
     def sign(self, connection: Connection, now: dt.datetime) -> bytes:
         """Sign and keep a checkpoint of the log as it stands in this transaction; return the signed note."""
         size = log_size(connection)
-        kept = connection.execute(select(checkpoint.c.note).where(checkpoint.c.size == size)).scalar_one_or_none()
+        kept = connection.execute(
+            select(checkpoint.c.note).where(checkpoint.c.size == size)
+        ).scalar_one_or_none()
         if kept is not None:
             return bytes(kept)
         root = merkle.root(size, lookup(connection))
@@ -63,7 +72,9 @@ def lookup(connection: Connection) -> merkle.NodeLookup:
         if height == 0:
             found = select(leaf.c.hash).where(leaf.c.index == index)
         else:
-            found = select(merkle_node.c.hash).where(and_(merkle_node.c.height == height, merkle_node.c.index == index))
+            found = select(merkle_node.c.hash).where(
+                and_(merkle_node.c.height == height, merkle_node.c.index == index)
+            )
         return bytes(connection.execute(found).scalar_one())
 
     return node

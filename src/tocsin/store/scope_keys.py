@@ -29,7 +29,9 @@ class ScopeKeys:
         with self._lock:
             if scope in self._known:
                 return self._known[scope]
-        wrapped = connection.execute(select(scope_key.c.wrapped).where(scope_key.c.scope == scope)).scalar_one_or_none()
+        wrapped = connection.execute(
+            select(scope_key.c.wrapped).where(scope_key.c.scope == scope)
+        ).scalar_one_or_none()
         if wrapped is None:
             raise NotFound(f"No key is kept for {scope}: it never had one, or it was erased.")
         return sealing.unwrap(self._master, scope, bytes(wrapped))

@@ -69,7 +69,11 @@ class Store:
 
     def run(self, fn: Callable[[Transaction], T], lane: Lane = Lane.PEOPLE) -> T:
         """Run a unit of work and return once it is durable."""
-        return self.submit(fn, lane).result(timeout=PATIENCE_SECONDS)
+        try:
+            return self.submit(fn, lane).result(timeout=PATIENCE_SECONDS)
+        except TimeoutError as error:
+            why = f"The database did not answer within {PATIENCE_SECONDS:g} s."
+            raise Unavailable(why, mend="Look whether it was taken, then send it again.") from error
 
     def read(self, fn: Callable[[Connection], T]) -> T:
         """Return what `fn` reads, from one consistent view."""

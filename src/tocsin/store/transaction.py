@@ -155,7 +155,9 @@ class Transaction:
         return Outcome(state, position, tuple(events))
 
     def _load(self, kind: StreamKind[S, C, E], key: str, *, lock: bool = False) -> tuple[S, int]:
-        query = select(tables.stream.c.state, tables.stream.c.position).where(tables.stream.c.name == kind.stream(key))
+        query = select(tables.stream.c.state, tables.stream.c.position).where(
+            tables.stream.c.name == kind.stream(key)
+        )
         row = self.connection.execute(query.with_for_update() if lock else query).one_or_none()
         if row is None:
             return kind.initial, 0
@@ -169,7 +171,9 @@ class Transaction:
             born = {"name": kind.stream(key), "kind": kind.name, "key": key, "scope": scope}
             self.connection.execute(insert(tables.stream).values(**born, **values))
         else:
-            self.connection.execute(update(tables.stream).where(tables.stream.c.name == kind.stream(key)).values(**values))
+            self.connection.execute(
+                update(tables.stream).where(tables.stream.c.name == kind.stream(key)).values(**values)
+            )
 
     def _append(self, stream: str, scope: str, appended: Sequence[Appended]) -> None:
         key = self._rules.keys.make(self.connection, scope)
@@ -219,7 +223,8 @@ def read_events(
         .join_from(
             tables.leaf,
             tables.event,
-            (tables.leaf.c.stream == tables.event.c.stream) & (tables.leaf.c.position == tables.event.c.position),
+            (tables.leaf.c.stream == tables.event.c.stream)
+            & (tables.leaf.c.position == tables.event.c.position),
         )
         .order_by(tables.leaf.c["index"])
     )

@@ -87,9 +87,16 @@ def _page(tx: Transaction, one: Appended) -> None:
         case page.Acknowledged():
             mine = and_(table.c.incident == one.scope, table.c.person == event.person)
             _pages(tx, mine, "acknowledged", one.at)
-            _pages(tx, and_(table.c.incident == one.scope, table.c.state == "requested"), "answered_by_other", None)
+            _pages(
+                tx,
+                and_(table.c.incident == one.scope, table.c.state == "requested"),
+                "answered_by_other",
+                None,
+            )
         case page.LevelTimedOut():
-            late = and_(table.c.incident == one.scope, table.c.level == event.level, table.c.round == event.round)
+            late = and_(
+                table.c.incident == one.scope, table.c.level == event.level, table.c.round == event.round
+            )
             _pages(tx, and_(late, table.c.state == "requested"), "timed_out", None)
         case page.EscalationStopped():
             waiting = and_(table.c.incident == one.scope, table.c.state.in_(("requested", "timed_out")))

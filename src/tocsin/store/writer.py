@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from tocsin.kernel.errors import TocsinError, Unavailable
-from tocsin.store.database import Database
+from tocsin.store.database import PASSING, UNFIT, Database, unavailable, unfit
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 GROUP_LIMIT = 200
 GROUP_SECONDS = 0.020
 ATTEMPTS = 5
+DOUBT = Unavailable(
+    "The database was lost while it answered.", mend="Look whether it was taken, then send it again."
+)
 
 
 class Lane(enum.IntEnum):
@@ -46,6 +49,8 @@ class Group:
         self.leaves: list[tuple[str, int, str, bytes]] = []
         """(stream, position, scope, leaf hash) of each event appended by this group."""
         self.after_commit: list[Callable[[], None]] = []
+        self.closed = False
+        """Whether only COMMIT was left to do."""
 
     def mark(self) -> tuple[int, int]:
         """Return where the group stands, for `rewind`."""
@@ -63,7 +68,6 @@ class _Task:
     future: Future[Any]
     result: Any = None
     error: BaseException | None = None
-    attempts: int = 0
     finished: bool = field(default=False)
 
 
@@ -87,6 +91,7 @@ class Writer:
     def submit(self, run: Callable[[Group], T], lane: Lane = Lane.PEOPLE) -> Future[T]:
         """Queue `run`; the future is done once it is durable, or failed and undone."""
         task = _Task(run, Future())
+        task.future.set_running_or_notify_cancel()  # whoever stops waiting must not undo what others share
         if self._thread is None:
             with self._inline:
                 self._commit([task])
@@ -133,6 +138,7 @@ class Writer:
     def _commit(self, tasks: list[_Task]) -> None:
         """Run `tasks`, and whatever else waits while time remains, in one transaction."""
         started = time.monotonic()
+        group: Group | None = None
         try:
             with self._database.writing.connect() as connection, connection.begin():
                 group = Group(connection)
@@ -147,22 +153,23 @@ class Writer:
                         break
                     tasks.append(more)
                     self._attempt(group, more)
-                self._seal(group)
+                self._close_group(group)
         except Exception as error:  # the whole group is undone: nothing was acknowledged
-            self._group_failed(tasks, error)
+            for task in tasks:
+                self._again(task, error, group)
             return
-        for task in tasks:
-            self._finish(task)
-        for callback in group.after_commit:
-            callback()
+        self._done(tasks, group)
 
     def _attempt(self, group: Group, task: _Task) -> None:
         mark = group.mark()
-        task.attempts += 1
         task.error = None
         savepoint = group.connection.begin_nested()
         try:
             task.result = task.run(group)
+        except UNFIT as error:
+            savepoint.rollback()
+            group.rewind(mark)
+            task.error = unfit(error)
         except DBAPIError:
             group.rewind(mark)
             if savepoint.is_active:
@@ -175,32 +182,37 @@ class Writer:
         else:
             savepoint.commit()
 
-    def _group_failed(self, tasks: list[_Task], error: Exception) -> None:
-        """Try each task of a failed group alone; a fault of the database is told as passing."""
-        retry = isinstance(error, DBAPIError)
-        for task in tasks:
-            if retry and (len(tasks) > 1 or task.attempts < ATTEMPTS) and task.attempts < ATTEMPTS:
-                self._alone(task)
-                continue
-            task.error = task.error or _told(error)
-            self._finish(task)
+    def _close_group(self, group: Group) -> None:
+        self._seal(group)
+        group.closed = True
 
-    def _alone(self, task: _Task) -> None:
-        try:
-            with self._database.writing.connect() as connection, connection.begin():
-                group = Group(connection)
-                self._attempt(group, task)
-                self._seal(group)
-        except Exception as error:
-            if isinstance(error, DBAPIError) and task.attempts < ATTEMPTS:
-                self._alone(task)
-                return
-            task.error = _told(error)
-            self._finish(task)
+    def _again(self, task: _Task, error: Exception, group: Group | None) -> None:
+        """Try a task of a failed group alone, a few times; then tell what stopped it."""
+        for _ in range(ATTEMPTS - 1):
+            if not isinstance(error, DBAPIError) or _in_doubt(error, group):
+                break
+            group = None
+            try:
+                with self._database.writing.connect() as connection, connection.begin():
+                    group = Group(connection)
+                    self._attempt(group, task)
+                    self._close_group(group)
+            except Exception as once_more:
+                error = once_more
+                continue
+            self._done([task], group)
             return
+        task.error = task.error or (DOUBT if _in_doubt(error, group) else _told(error))
         self._finish(task)
+
+    def _done(self, tasks: list[_Task], group: Group) -> None:
+        for task in tasks:
+            self._finish(task)
         for callback in group.after_commit:
-            callback()
+            try:
+                callback()
+            except Exception:  # it is durable: what somebody makes of the news must not stop the writer
+                log.exception("a callback after a commit failed")
 
     def _finish(self, task: _Task) -> None:
         if task.finished:
@@ -212,10 +224,15 @@ class Writer:
             task.future.set_result(task.result)
 
 
+def _in_doubt(error: Exception, group: Group | None) -> bool:
+    """Return whether the connection broke while it committed: nobody knows then whether it is durable."""
+    return (
+        isinstance(error, DBAPIError) and error.connection_invalidated and group is not None and group.closed
+    )
+
+
 def _told(error: Exception) -> Exception:
     if isinstance(error, TocsinError):
         return error
     log.error("a transaction failed", exc_info=error)
-    if isinstance(error, DBAPIError):
-        return Unavailable("The database did not take it.", mend="Send it again; nothing was changed.")
-    return error
+    return unavailable() if isinstance(error, PASSING) else error

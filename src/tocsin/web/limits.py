@@ -32,7 +32,9 @@ def limit_of(path: str) -> int:
         return CONFIGURATION_BYTES
     if path.endswith("/evidence"):
         return UPLOAD_BYTES
-    if path.startswith(("/api/v2/", "/v2/", "/k/", "/intake/", "/generic/", "/api/v1/profiles", "/api/v1/predictions")):
+    if path.startswith(
+        ("/api/v2/", "/v2/", "/k/", "/intake/", "/generic/", "/api/v1/profiles", "/api/v1/predictions")
+    ):
         return INTAKE_BYTES
     return API_BYTES
 

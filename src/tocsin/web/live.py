@@ -63,7 +63,9 @@ class Hub:
 
 
 @router.get("/live", dependencies=[Depends(Needs("read"))])
-async def live(request: Request, scope: Annotated[str | None, "an incident's id"] = None) -> StreamingResponse:
+async def live(
+    request: Request, scope: Annotated[str | None, "an incident's id"] = None
+) -> StreamingResponse:
     """Stream changes of one incident, or of everything."""
     hub: Hub = request.app.state.hub
     headers = {"cache-control": "no-store", "x-accel-buffering": "no"}

@@ -32,15 +32,21 @@ def ready(request: Request) -> Response:
     program = program_of(request)
     problems = _problems(program)
     told: dict[str, Any] = {"status": "not ready" if problems else "ready", "problems": problems}
-    told["transports"] = {"email": "configured" if program.settings.smtp_host else "absent: no mail server is set"}
+    told["transports"] = {
+        "email": "configured" if program.settings.smtp_host else "absent: no mail server is set"
+    }
     return answer(told, 503 if problems else 200)
 
 
 def _problems(program: Program) -> list[str]:
     problems = []
     try:
-        program.world.store.submit(lambda tx: tx.connection.execute(select(1)).scalar_one()).result(WRITE_SECONDS)
-        late = program.world.store.read(lambda connection: jobs.lateness(connection, program.world.clock.now()))
+        program.world.store.submit(lambda tx: tx.connection.execute(select(1)).scalar_one()).result(
+            WRITE_SECONDS
+        )
+        late = program.world.store.read(
+            lambda connection: jobs.lateness(connection, program.world.clock.now())
+        )
         if late.total_seconds() > LATE_SECONDS:
             problems.append(f"Jobs are {late.total_seconds():.0f} s late.")
     except (TocsinError, TimeoutError) as error:
@@ -55,7 +61,11 @@ def metrics(request: Request) -> Response:
     """Return figures in Prometheus' text format."""
     program = program_of(request)
     lines = program.world.store.read(lambda connection: _figures(connection, program))
-    lines.append(_line("tocsin_writer_waiting", "Tasks that wait for the writer.", program.world.store.writer.waiting()))
+    lines.append(
+        _line(
+            "tocsin_writer_waiting", "Tasks that wait for the writer.", program.world.store.writer.waiting()
+        )
+    )
     return Response("".join(lines), media_type="text/plain; version=0.0.4")
 
 

@@ -84,7 +84,9 @@ class Needs:
         """Return the caller; raise `NotSignedIn` or `Forbidden`."""
         caller = await run_in_threadpool(identify, request)
         if caller is None:
-            raise NotSignedIn("This needs a sign-in or a token.", mend="Sign in, or send `Authorization: Bearer`.")
+            raise NotSignedIn(
+                "This needs a sign-in or a token.", mend="Sign in, or send `Authorization: Bearer`."
+            )
         if not caller.may(self.permission):
             role = caller.account.role if caller.account else "integration"
             raise Forbidden(
@@ -141,5 +143,3 @@ async def check_csrf(request: Request) -> None:
     expected = csrf_token(program_of(request), request.cookies.get(SESSION_COOKIE, ""))
     if not hmac.compare_digest(given.encode(), expected.encode()):
         raise Forbidden("The form is not from this session.", mend="Load the page again, then send it.")
-
-

@@ -60,7 +60,8 @@ def install(app: FastAPI) -> None:
         if first["type"] == "json_invalid":
             return of_error(Malformed(f"The body is not JSON: {first['ctx']['error']}."), request)
         faults = [
-            {"where": ".".join(str(part) for part in one["loc"][1:]), "why": one["msg"]} for one in error.errors()
+            {"where": ".".join(str(part) for part in one["loc"][1:]), "why": one["msg"]}
+            for one in error.errors()
         ]
         why = f"{first['msg']}."
         return problem(422, "invalid", "Not valid", why, request=request, where=where, problems=faults)
@@ -69,7 +70,12 @@ def install(app: FastAPI) -> None:
     async def plain(request: Request, error: HTTPException) -> Response:
         slugs = {404: "not-found", 405: "method-not-allowed", 401: NotSignedIn.slug}
         slug = slugs.get(error.status_code, "http")
-        answer = problem(error.status_code, slug, str(error.detail), f"{request.method} {request.url.path}: {error.detail}.")
+        answer = problem(
+            error.status_code,
+            slug,
+            str(error.detail),
+            f"{request.method} {request.url.path}: {error.detail}.",
+        )
         for name, value in (error.headers or {}).items():
             answer.headers[name] = value
         return answer

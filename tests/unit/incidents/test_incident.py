@@ -18,7 +18,9 @@ LATER = T0 + dt.timedelta(hours=5)
 DUE = T0 + dt.timedelta(hours=1)
 RESPOND = i.Deadline(kind="respond", due=DUE, source="profile")
 
-DECLARE = i.Declare(number=1, title="Loan model denies one group", severity=0, reported_by="ada", deadlines=(RESPOND,))
+DECLARE = i.Declare(
+    number=1, title="Loan model denies one group", severity=0, reported_by="ada", deadlines=(RESPOND,)
+)
 COMMANDS: dict[str, i.IncidentCommand] = {
     "declare": DECLARE,
     "severity": i.ChangeSeverity(severity=1, reason="Fewer people than thought"),
@@ -150,8 +152,7 @@ def test_the_state_is_always_what_the_events_tell(script: list[str]) -> None:
     for name in script:
         try:
             events = decide(state, COMMANDS[name], LATER)
-        except Refused as refusal:
-            assert str(refusal)
+        except Refused:
             continue
         for event in events:
             state = evolve(state, event)

@@ -59,7 +59,9 @@ def me(request: Request, caller: Annotated[Caller, Depends(Needs("read"))]) -> R
 def list_accounts(request: Request) -> Response:
     """List the accounts."""
     found = world_of(request).store.read(access.accounts)
-    return answer({"accounts": [{"id": a.id, "email": a.email, "name": a.name, "role": a.role} for a in found]})
+    return answer(
+        {"accounts": [{"id": a.id, "email": a.email, "name": a.name, "role": a.role} for a in found]}
+    )
 
 
 @router.post("/accounts", status_code=201)

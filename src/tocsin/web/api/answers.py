@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -34,7 +35,7 @@ def world_of(request: Request) -> World:
 def incident_id(world: World, name: str) -> str:
     """Return the id of an incident named by number, `INC-n` or id; raise `NotFound`."""
     text = name.removeprefix("INC-")
-    column = tables.incident.c.number if text.isdigit() and len(text) < 10 else tables.incident.c.id
+    column = tables.incident.c.number if re.fullmatch("[0-9]{1,9}", text) else tables.incident.c.id
     value: Any = int(text) if column is tables.incident.c.number else text
     query = select(tables.incident.c.id).where(column == value)
     found: str | None = world.store.read(lambda connection: connection.execute(query).scalar_one_or_none())

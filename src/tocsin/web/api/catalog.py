@@ -51,7 +51,8 @@ def read_system(request: Request, id: str) -> Response:
     found = world.store.read(lambda connection: connection.execute(states).all())
     seen = select(tables.deployment).where(tables.deployment.c.system == id).order_by(tables.deployment.c.id)
     readings = {
-        row.monitor: {"runs": row.runs, "reading": msgspec.json.decode(row.reading, type=Reading)} for row in found
+        row.monitor: {"runs": row.runs, "reading": msgspec.json.decode(row.reading, type=Reading)}
+        for row in found
     }
     return answer(
         {
@@ -85,20 +86,26 @@ def pin_reference(
 def read_configuration(request: Request) -> Response:
     """Return the version in force and the history: who applied what, and when."""
     table = tables.configuration
-    query = select(table.c.version, table.c.digest, table.c.applied_at, table.c.applied_by).order_by(table.c.version)
+    query = select(table.c.version, table.c.digest, table.c.applied_at, table.c.applied_by).order_by(
+        table.c.version
+    )
     world = world_of(request)
     return answer({"version": world.catalog.version, "history": rows(world, query)})
 
 
 @router.post("/configuration/plan")
-def plan(request: Request, body: FilesBody, caller: Annotated[Caller, Depends(Needs("configure"))]) -> Response:
+def plan(
+    request: Request, body: FilesBody, caller: Annotated[Caller, Depends(Needs("configure"))]
+) -> Response:
     """Show what files would change; changes nothing."""
     found = configuration.show_plan(world_of(request), body.files)
     return answer({"plan": found, "text": plans.render(found)})
 
 
 @router.post("/configuration/apply")
-def apply(request: Request, body: FilesBody, caller: Annotated[Caller, Depends(Needs("configure"))]) -> Response:
+def apply(
+    request: Request, body: FilesBody, caller: Annotated[Caller, Depends(Needs("configure"))]
+) -> Response:
     """Bring files into force; the same files again change nothing."""
     version, found = configuration.apply(world_of(request), body.files, actor=caller.actor, source="api")
     return answer({"version": version, "plan": found, "text": plans.render(found)})
@@ -156,5 +163,3 @@ async def send_labels(request: Request, caller: Sender) -> Response:
 
 async def _run(request: Request, fn: Any) -> Any:
     return await asyncio.wrap_future(world_of(request).store.submit(fn))
-
-

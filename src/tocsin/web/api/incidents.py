@@ -169,7 +169,9 @@ def read_pages(request: Request, name: str) -> Response:
     """Return who was paged, how each delivery went, and where the escalation stands."""
     world = world_of(request)
     id = incident_id(world, name)
-    deliveries = select(tables.delivery).where(tables.delivery.c.scope == id).order_by(tables.delivery.c.queued_at)
+    deliveries = (
+        select(tables.delivery).where(tables.delivery.c.scope == id).order_by(tables.delivery.c.queued_at)
+    )
     pages = select(tables.page).where(tables.page.c.incident == id).order_by(tables.page.c.requested_at)
     state = world.store.state(PAGE, id)
     told = {"status": state.status, "level": state.current, "acknowledge_by": state.acknowledge_by}
@@ -177,7 +179,11 @@ def read_pages(request: Request, name: str) -> Response:
 
 
 def _tell(
-    request: Request, name: str, caller: Caller, command: incidents.IncidentCommand, expected: int | None = None
+    request: Request,
+    name: str,
+    caller: Caller,
+    command: incidents.IncidentCommand,
+    expected: int | None = None,
 ) -> Response:
     world = world_of(request)
     id = incident_id(world, name)
@@ -305,5 +311,3 @@ def close(request: Request, name: str, body: CloseBody, caller: Commander) -> Re
     id = incident_id(world, name)
     state = review.close(world, id, reason=body.reason, actor=caller.actor)
     return answer(shown(world, id, state, _position(request, id)))
-
-

@@ -48,7 +48,9 @@ async def sender_of(request: Request, key: str = "") -> Caller:
         scheme, _, rest = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "basic":
             key = _basic_password(rest)
-    caller = await run_in_threadpool(by_token, program, key) if key else await run_in_threadpool(identify, request)
+    caller = (
+        await run_in_threadpool(by_token, program, key) if key else await run_in_threadpool(identify, request)
+    )
     if caller is None or caller.by_session:
         raise NotSignedIn("Sending alerts needs an integration key.", mend="Create one under Access.")
     if not caller.may("alert"):
@@ -88,7 +90,9 @@ async def derived(world: World) -> None:
 # --- Alertmanager v2 ------------------------------------------------------------------------------
 
 
-async def _in_its_words(work: Callable[[], Awaitable[Response]], refusal: Callable[[TocsinError], Reply]) -> Response:
+async def _in_its_words(
+    work: Callable[[], Awaitable[Response]], refusal: Callable[[TocsinError], Reply]
+) -> Response:
     try:
         return await work()
     except TocsinError as error:
@@ -120,7 +124,11 @@ async def get_alerts(request: Request, key: str = "") -> Response:
     async def read() -> Response:
         await reader_of(request, key)
         await derived(world_of(request))
-        return Response(msgspec.json.encode(await run_in_threadpool(_gettable, world_of(request))), 200, media_type="application/json")
+        return Response(
+            msgspec.json.encode(await run_in_threadpool(_gettable, world_of(request))),
+            200,
+            media_type="application/json",
+        )
 
     return await _in_its_words(read, alertmanager.refusal)
 
@@ -189,5 +197,3 @@ async def _by_routing_key(request: Request, routing_key: str | None, key: str) -
             raise pagerduty.InvalidEvent(("'routing_key' is not known here",))
         return caller
     return await sender_of(request, key)
-
-

@@ -7,17 +7,14 @@ import zipfile
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 
 from tocsin.engine import seal
-from tocsin.evidence import merkle
-from tocsin.evidence.checkpoint import Checkpoint
 from tocsin.evidence.custody import CUSTODY
-from tocsin.evidence.note import Note
 from tocsin.kernel.errors import NotFound
 from tocsin.store import tables
-from tocsin.store.log import log_size, lookup
+from tocsin.store.log import log_size
 from tocsin.web.api.answers import Body, answer, incident_id, rows, world_of
 from tocsin.web.permissions import Caller, Needs
 
@@ -36,7 +33,11 @@ def list_evidence(request: Request, name: str) -> Response:
     """List the evidence items of an incident."""
     world = world_of(request)
     table = tables.evidence_item
-    query = select(table).where(table.c.incident == incident_id(world, name)).order_by(table.c.collected_at, table.c.id)
+    query = (
+        select(table)
+        .where(table.c.incident == incident_id(world, name))
+        .order_by(table.c.collected_at, table.c.id)
+    )
     return answer({"evidence": rows(world, query)})
 
 
@@ -103,7 +104,10 @@ def zipped(made: seal.Exported) -> Response:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(made.files):
             archive.writestr(zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0)), made.files[path])
-    headers = {"content-disposition": f'attachment; filename="export-{made.id}.zip"', "x-tocsin-vkey": made.vkey}
+    headers = {
+        "content-disposition": f'attachment; filename="export-{made.id}.zip"',
+        "x-tocsin-vkey": made.vkey,
+    }
     return Response(file.getvalue(), 200, headers, "application/zip")
 
 
@@ -111,27 +115,18 @@ def zipped(made: seal.Exported) -> Response:
 def read_proof(request: Request, name: str, index: int) -> Response:
     """Return the inclusion proof of one entry of an incident under the newest signed checkpoint."""
     world = world_of(request)
-    id = incident_id(world, name)
-    note = world.store.run(lambda tx: world.store.log.sign(tx.connection, tx.now))
-    size = Checkpoint.parse(Note.parse(note).text).size
-
-    def read(connection: Connection) -> dict[str, object]:
-        mine = select(tables.leaf).where(tables.leaf.c.scope == id, tables.leaf.c["index"] == index)
-        row = connection.execute(mine).mappings().one_or_none()
-        if row is None:
-            raise NotFound(f"Entry {index} of the log is not one of this incident.")
-        proof = merkle.inclusion_proof(index, size, lookup(connection))
-        return {
-            "index": index,
-            "stream": row["stream"],
-            "position": row["position"],
-            "leaf_hash": bytes(row["hash"]).hex(),
-            "proof": [value.hex() for value in proof],
-            "checkpoint": note.decode(),
-            "vkey": world.store.log.signer.vkey,
+    proof = seal.prove(world, incident_id(world, name), index)
+    return answer(
+        {
+            "index": proof.index,
+            "stream": proof.stream,
+            "position": proof.position,
+            "leaf_hash": proof.leaf.hex(),
+            "proof": [value.hex() for value in proof.path],
+            "checkpoint": proof.checkpoint.decode(),
+            "vkey": proof.vkey,
         }
-
-    return answer(world.store.read(read))
+    )
 
 
 @router.get("/log", dependencies=[Depends(Needs("log"))])

@@ -225,7 +225,9 @@ def decline(request: Request, id: str, body: ReasonBody, caller: Container) -> R
 @router.post("/containments/{id}/override")
 def override(request: Request, id: str, body: ReasonBody, caller: Container) -> Response:
     """Let an approved action go before its snapshot, in an emergency."""
-    state = contain.override_order(world_of(request), id, by=caller.who, reason=body.reason, actor=caller.actor)
+    state = contain.override_order(
+        world_of(request), id, by=caller.who, reason=body.reason, actor=caller.actor
+    )
     return answer(_containment(id, state))
 
 
@@ -252,7 +254,9 @@ def list_updates(request: Request, name: str) -> Response:
     """List the updates of an incident with their texts and how each delivery went."""
     world = world_of(request)
     table = tables.notice
-    query = select(table.c.id).where(table.c.incident == incident_id(world, name)).order_by(table.c.drafted_at)
+    query = (
+        select(table.c.id).where(table.c.incident == incident_id(world, name)).order_by(table.c.drafted_at)
+    )
     ids = [row["id"] for row in rows(world, query)]
     return answer({"updates": [{"id": id, "update": world.store.state(NOTICE, id)} for id in ids]})
 

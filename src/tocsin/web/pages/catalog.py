@@ -150,7 +150,7 @@ def _seen(connection: Connection, system: str) -> dict[str, Any]:
 
 # --- the graph of dependencies --------------------------------------------------------------------
 
-BOX_WIDTH, BOX_HEIGHT, GAP_X, GAP_Y = 168, 40, 56, 14
+BOX_WIDTH, BOX_HEIGHT, GAP_X, GAP_Y = 194, 40, 56, 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +172,8 @@ class Graph:
 
     width: int
     height: int
+    box: int
+    """How wide a box is."""
     nodes: list[Node]
     edges: list[str]
     """SVG path data, from the one that needs to the one that is needed."""
@@ -198,7 +200,7 @@ def graph(catalog: Configuration, centre: str = "") -> Graph | None:
     nodes = [_node(everything[id], place, id == centre) for id, place in places.items()]
     told = "; ".join(f"{everything[id].name} needs {everything[need].name}" for id, need in edges)
     drawn = [_edge(places[id], places[need]) for id, need in edges]
-    return Graph(len(columns) * (BOX_WIDTH + GAP_X) - GAP_X + 4, height, nodes, drawn, told)
+    return Graph(len(columns) * (BOX_WIDTH + GAP_X) - GAP_X + 4, height, BOX_WIDTH, nodes, drawn, told)
 
 
 def _reach(start: str, edges: list[tuple[str, str]]) -> set[str]:

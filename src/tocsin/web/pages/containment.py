@@ -18,12 +18,13 @@ from tocsin.kernel.errors import NotFound, TocsinError
 from tocsin.kernel.event import Recorded
 from tocsin.response.containment import action as actions
 from tocsin.response.containment import approval
-from tocsin.response.containment.action import CONTAINMENT, Containment, waiting_for
+from tocsin.response.containment.action import CONTAINMENT, Check, Containment, waiting_for
 from tocsin.response.playbooks.run import RUN
 from tocsin.store import tables
 from tocsin.web.api.answers import incident_id
 from tocsin.web.pages.form import take
 from tocsin.web.pages.layout import page
+from tocsin.web.pages.watched import measured
 from tocsin.web.permissions import Caller, Needs, program_of
 
 router = APIRouter(include_in_schema=False)
@@ -62,6 +63,10 @@ class Taken:
     """(person, role) of each approval."""
     deviates: tuple[str, ...]
     """Names observed after the action whose value differs from before."""
+    same: tuple[str, ...]
+    """The other names."""
+    checks: list[tuple[Check, str, list[tuple[str, str]]]]
+    """Each check with its probe's question and its figures."""
 
 
 # --- the page -------------------------------------------------------------------------------------
@@ -166,6 +171,7 @@ def _taken(world: World, id: str, incident: Incident, caller: Caller) -> list[Ta
 def _one(world: World, id: str, incident: Incident, caller: Caller) -> Taken:
     state = world.store.state(CONTAINMENT, id)
     recorded = [one for _, one in world.store.events(stream=CONTAINMENT.stream(id))]
+    deviates = tuple(name for name, value in state.observed_after.items() if state.observed_before.get(name) != value)
     return Taken(
         id=id,
         state=state,
@@ -174,10 +180,21 @@ def _one(world: World, id: str, incident: Incident, caller: Caller) -> Taken:
         position=recorded[-1].position if recorded else 0,
         cannot_approve=_cannot_approve(world, state, incident, caller),
         signed=[(person_name(world, one.by), one.role.replace("_", " ")) for one in state.approvals],
-        deviates=tuple(
-            name for name, value in state.observed_after.items() if state.observed_before.get(name) != value
-        ),
+        deviates=deviates,
+        same=tuple(name for name in state.observed_after if name not in deviates),
+        checks=_checks(world, state),
     )
+
+
+def _checks(world: World, state: Containment) -> list[tuple[Check, str, list[tuple[str, str]]]]:
+    catalog = world.catalog.current
+    system = catalog.systems.get(state.system)
+    found = []
+    for check in state.checks:
+        probe = system.probe(check.probe) if system else None
+        title = probe.title if probe else "Is the state as it should be?" if check.probe == "state" else check.probe
+        found.append((check, title, measured(check.measured, catalog.monitors)))
+    return found
 
 
 def _cannot_approve(world: World, state: Containment, incident: Incident, caller: Caller) -> str:

@@ -32,7 +32,7 @@ FACT = "fact."
 
 LIKELY = 5
 EMPTY_WORDS = frozenset("about after again all and are but can for from has have into its not of off one our out the "
-                        "this that their there they was were while who why will with".split())  # fmt: skip
+                        "this that their there they was were while who why will with more most than often only some very when again".split())  # fmt: skip
 
 
 @router.get("/declare")

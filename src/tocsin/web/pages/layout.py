@@ -52,6 +52,33 @@ def _date(context: Context, moment: dt.datetime) -> str:
     return f"{moment.astimezone(context['zone']):%A %Y-%m-%d}"
 
 
+def span(seconds: float) -> str:
+    """Return a stretch of time for people: its two largest parts, seconds only within ten minutes."""
+    rest = int(abs(seconds))
+    if rest < 600:
+        minutes, rest = divmod(rest, 60)
+        return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    days, rest = divmod(rest, 86400)
+    hours, minutes = rest // 3600, rest % 3600 // 60
+    if days:
+        return f"{days} d {hours} h" if hours else f"{days} d"
+    if hours:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return f"{minutes} min"
+
+
+@pass_context
+def _left(context: Context, moment: dt.datetime) -> str:
+    """How long until `moment`; app.js counts on from there."""
+    seconds = (moment - context["now"]).total_seconds()
+    return f"{span(seconds)}{' late' if seconds < 0 else ''}"
+
+
+@pass_context
+def _since(context: Context, moment: dt.datetime) -> str:
+    return span((context["now"] - moment).total_seconds())
+
+
 @pass_context
 def _severity(context: Context, rank: Severity) -> str:
     return str(context["catalog"].label(rank))
@@ -59,7 +86,7 @@ def _severity(context: Context, rank: Severity) -> str:
 
 environment.filters |= {
     "initials": _initials, "words": _words, "clock": _clock, "iso": to_wire, "day": _day, "date": _date,
-    "severity": _severity,
+    "severity": _severity, "left": _left, "since": _since,
 }  # fmt: skip
 """Times are shown in the installation's zone, the same for everybody who works on an incident."""
 

@@ -15,7 +15,7 @@ from tocsin.engine import run_playbook
 from tocsin.engine.contain import roles_of
 from tocsin.engine.review import person_name
 from tocsin.engine.world import World
-from tocsin.incidents.incident import INCIDENT, Incident
+from tocsin.incidents.incident import INCIDENT, OPEN, Incident, Status
 from tocsin.kernel.errors import TocsinError
 from tocsin.response.containment.action import CONTAINMENT, Containment
 from tocsin.response.playbooks import run as runs
@@ -240,10 +240,14 @@ def _advice(world: World, state: Run) -> list[Advice]:
 def _onward(incident: Incident, advice: list[Advice]) -> tuple[str, str, str]:
     """Return (label, address, why) of what comes after the run."""
     here = f"/incidents/{incident.number}"
-    for one in advice:
+    for one in advice if incident.status in OPEN else ():
         open_ = not any(state.in_effect() or state.status == "requested" for _, state in one.taken)
         if open_ and one.actions:
             return "Preview the recommended action", f"{here}/containment?action={one.actions[0].id}", one.proposal.text
+    if incident.status in (Status.RESOLVED, Status.REVIEWING):
+        return "Open the review", f"{here}/review", "The incident is resolved; what is left is to learn from it."
+    if incident.status is Status.CLOSED:
+        return "To the incident", here, "The incident is closed."
     return "Go on in the console", here, "Send an update, then resolve when the lasting repair is in place."
 
 
