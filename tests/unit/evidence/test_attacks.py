@@ -236,6 +236,11 @@ def test_an_attack_is_found_and_its_item_named(
     assert_named(changed, *paths, key=None)
 
 
+def test_without_a_manifest_an_entry_still_answers_for_its_name() -> None:
+    files = without("manifest.json")(swapped(ENTRY, NEXT)(SOUND))
+    assert_named(files, "manifest.json", ENTRY, NEXT)
+
+
 @pytest.mark.parametrize("path", sorted(SOUND))
 def test_a_missing_file_is_named_and_no_other(path: str) -> None:
     report = verify(Held(without(path)(SOUND)), key=SIGNER.vkey)

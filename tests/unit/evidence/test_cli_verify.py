@@ -32,8 +32,9 @@ def test_a_sound_export_is_intact(directory: Path, capsys: pytest.CaptureFixture
     assert cli_verify.main(directory, SIGNER.vkey) == 0
     said = capsys.readouterr().out
     assert said.startswith(f"intact; signed by {SIGNER.verifier.label}\n")
-    for part in ("9 entries", "3 files", "Proved:", "Not proved:", "14 leaves"):
+    for part in ("Export 0190eeee", "9 entries", "3 files", "Proved:", "Not proved:", "14 leaves"):
         assert part in said
+    assert "does not hold" not in said
 
 
 def test_a_key_may_come_with_the_newline_of_its_file(directory: Path) -> None:
@@ -59,6 +60,7 @@ def test_a_changed_byte_is_named_with_leaf_stream_and_position(
     assert "entries/00000002.json (leaf 2, incident:" in said
     assert "position 2): its event or nonce was changed" in said
     assert "Proved" not in said
+    assert "more;" not in said
 
 
 def test_the_whole_report_comes_as_one_json_object(
@@ -152,7 +154,7 @@ def test_a_long_list_is_cut_and_says_so(directory: Path, capsys: pytest.CaptureF
     assert "and 10 more; --json lists them all" in said
 
 
-def test_a_link_that_takes_the_place_of_a_file_after_listing_is_refused(
+def test_a_link_or_a_pipe_that_takes_the_place_of_a_file_after_listing_is_refused(
     directory: Path, tmp_path: Path
 ) -> None:
     reader = cli_verify.read_directory(str(directory))
@@ -163,6 +165,10 @@ def test_a_link_that_takes_the_place_of_a_file_after_listing_is_refused(
     for read in (lambda: reader.read("seal.json", 10_000), lambda: reader.sha256("seal.json")):
         with pytest.raises(OSError, match=r"seal\.json"):
             read()
+    (directory / "seal.json").unlink()
+    os.mkfifo(directory / "seal.json")
+    with pytest.raises(OSError, match="not a plain file"):
+        reader.read("seal.json", 10_000)
 
 
 ALONE = """

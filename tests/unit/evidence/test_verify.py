@@ -271,6 +271,24 @@ def test_a_stream_with_a_gap_is_named_although_it_was_sealed_so() -> None:
     assert "is missing" in finding.problem
 
 
+def test_a_manifest_sealed_with_another_leaf_or_another_place_is_named_by_entry() -> None:
+    log = a_log()
+    whole = a_manifest(log)
+    wrong = msgspec.structs.replace(whole.entries[0], leaf="ab" * 32)
+    report = verify(Held(built(log, msgspec.structs.replace(whole, entries=(wrong, *whole.entries[1:])))))
+    assert [finding.path for finding in report.findings] == ["entries/00000001.json"]
+    log = a_log()
+    run, custody = (line for line in whole.entries if line.index in (4, 7))
+    swapped = {
+        4: msgspec.structs.replace(run, stream=custody.stream),
+        7: msgspec.structs.replace(custody, stream=run.stream),
+    }
+    lines = tuple(swapped.get(line.index, line) for line in whole.entries)
+    report = verify(Held(built(log, msgspec.structs.replace(whole, entries=lines))))
+    assert [finding.path for finding in report.findings] == ["entries/00000004.json", "entries/00000007.json"]
+    assert "belongs elsewhere" in problems(report)
+
+
 def test_evidence_left_out_without_a_word_is_named() -> None:
     log = a_log()
     kept = tuple(file for file in a_manifest(log).files if file.sha256 != digest(TABLE))
