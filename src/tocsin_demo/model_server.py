@@ -34,7 +34,7 @@ NO_VERSION = "none"
 """The version of requests that came before any model was loaded."""
 POLL_SECONDS = 0.3
 WINDOW_SECONDS = 5
-SEND_EVERY_SECONDS = 1.0
+SEND_EVERY_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)

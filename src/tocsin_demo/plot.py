@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 POLL_SECONDS = 0.25
 PATIENCE_SECONDS = 120.0
-QUIET_LOOKS = 3
+QUIET_LOOKS = 20
 """How often every monitor must have looked and found nothing before the fault."""
 FAIRNESS = ("loan-parity", "loan-equalised-odds")
 PEOPLE = ("ada", "ben", "dara")
@@ -173,23 +173,11 @@ def quiet(story: Story) -> dict[str, Any]:
 
 
 def promotion(story: Story) -> dict[str, Any]:
-    """Promote the version trained on corrupted data; see it served, and what it does to the groups."""
-    stage = story.stage
-    moved = stage.promote("3")
+    """Promote the version trained on corrupted data; see it served."""
+    moved = story.stage.promote("3")
     story.mark("promotion")
-    until("version 3 is served", lambda: stage.served()["version"] == "3", 20)
-    during = story.seen["during"] = stage.ask_everyone()
-    before = story.seen["before"]
-    growth, loss = during.gap - before.gap, before.accuracy - during.accuracy
-    must(growth >= fault.LEAST_GAP_GROWTH, f"the gap grows by {growth:.3f}")
-    must(loss < fault.MOST_ACCURACY_LOSS, f"the accuracy falls by {loss:.3f}")
-    return {
-        **moved,
-        "gap": during.gap,
-        "accuracy": during.accuracy,
-        "gap_growth": round(growth, 4),
-        "loss": round(loss, 4),
-    }
+    until("version 3 is served", lambda: story.stage.served()["version"] == "3", 20)
+    return {**moved, "served": "3"}
 
 
 def detection(story: Story) -> dict[str, Any]:
@@ -228,10 +216,29 @@ def detection(story: Story) -> dict[str, Any]:
 
 
 def paging(story: Story) -> dict[str, Any]:
-    """See Ada paged, then Ben because she does not answer; acknowledge as Ben by the link in the mail."""
-    stage = story.stage
-    until("a mail to Ada", lambda: stage.mails("ada@example.org"))
+    """See Ada paged, the harm go on while she does not answer, then Ben paged; acknowledge by the link in his mail."""
+    return {"first": _first_page(story), "harm": _harm(story), "next": _next_level(story)}
+
+
+def _first_page(story: Story) -> dict[str, Any]:
+    mail = until("a mail to Ada", lambda: story.stage.mails("ada@example.org"))[0]
     story.mark("page")
+    return {"subject": mail["subject"], "recipients": mail["recipients"]}
+
+
+def _harm(story: Story) -> dict[str, Any]:
+    """See what the version in production does to the groups, while its overall accuracy looks fine."""
+    before, during = story.seen["before"], story.stage.ask_everyone()
+    story.seen["during"] = during
+    growth, loss = round(during.gap - before.gap, 4), round(before.accuracy - during.accuracy, 4)
+    must(during.version == "3", "version 3 decides")
+    must(growth >= fault.LEAST_GAP_GROWTH, f"the gap grows by {growth}")
+    must(loss < fault.MOST_ACCURACY_LOSS, f"the accuracy falls by {loss}")
+    return {"gap": during.gap, "accuracy": during.accuracy, "gap_growth": growth, "accuracy_loss": loss}
+
+
+def _next_level(story: Story) -> dict[str, Any]:
+    stage = story.stage
     until("a webhook to Ada", lambda: stage.hooks("ada"))
     mail = until("a mail to Ben", lambda: stage.mails("ben@example.org"))[0]
     link = LINK.search(mail["text"])
@@ -243,14 +250,15 @@ def paging(story: Story) -> dict[str, Any]:
     nobody.submit(link[1], {})
     nobody.submit(link[1], {})  # twice is once
     until("Ben is in command", lambda: story.state()["roles"].get("commander") == "ben", 20)
-    told = story.api.get(story.at("/pages"))
-    accepted = [one for one in told["deliveries"] if one["state"] == "accepted"]
-    must(len(accepted) >= 3, f"every attempt is on the record: {told['deliveries']}")
+    story.mark("acknowledged")
+    deliveries = story.api.get(story.at("/pages"))["deliveries"]
+    accepted = [one for one in deliveries if one["state"] == "accepted"]
+    must(len(accepted) >= 3, f"every attempt is on the record: {deliveries}")
     return {
         "mails": len(stage.mails()),
         "webhooks": len(stage.hooks()),
         "commander": "ben",
-        "deliveries": len(told["deliveries"]),
+        "deliveries": len(deliveries),
     }
 
 
@@ -414,6 +422,8 @@ def closing(story: Story) -> dict[str, Any]:
     must(bool(review["timeline"]) and bool(review["figures"]), "timeline and figures are filled in")
     gaps = [gap for gap in review["gaps"] if gap["before"] and gap["during"] and gap["after"]]
     must(bool(gaps), f"the gap before, during and after is filled in: {review['gaps']}")
+    grew = max(float(gap["during"]) - float(gap["before"]) for gap in gaps)
+    must(grew > 0.2, f"the review shows that the gap grew: {gaps}")
     for question in review["questions"]:
         if question["id"] not in review["answers"]:
             body = {

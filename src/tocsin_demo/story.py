@@ -23,7 +23,8 @@ from tocsin_demo.processes import Processes
 from tocsin_demo.stage import ADMIN_EMAIL, RATE, Stage
 
 PORT = 8700
-FIGURES = ("detection", "incident", "page", "effect", "containment")
+FIGURES = ("detection", "incident", "page", "acknowledged", "effect", "containment")
+"""The moments that are told in seconds and predictions since the promotion of the bad version."""
 NARRATED = (plot.opening, plot.quiet, plot.promotion)
 """What happens by itself when people watch; the rest is theirs."""
 
