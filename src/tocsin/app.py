@@ -142,7 +142,7 @@ def _build(
     rules = Rules(keys=scope_keys, chance=chance, follow=follow.follow, project=project, kinds=KINDS)
     store = Store(Database(settings.url, durable=durable), clock=clock, log=Log(signer), rules=rules)
     try:
-        store.prepare()
+        store.prepare(migrate=store.database.is_sqlite)
         vault = EvidenceStore(
             settings.data / "evidence",
             lambda scope: store.read(lambda connection: scope_keys.get(connection, scope)),

@@ -31,6 +31,17 @@ def chance() -> Callable[[int], bytes]:
     return lambda size: next(count).to_bytes(8, "big").rjust(size, b"\x07")[-size:]
 
 
+def bare_store(
+    url: str, *, follow: Callable[[Appended], list[Job]] = lambda one: [], signer: bytes = b"1" * 32
+) -> Store:
+    """A store on `url` that is not prepared yet."""
+    dice = chance()
+    rules = Rules(
+        keys=ScopeKeys(b"2" * 32, dice), chance=dice, follow=follow, project=lambda tx, one: None, kinds=KINDS
+    )
+    return Store(Database(url), clock=VirtualClock(T0), log=Log(NoteSigner(signer, "test/log")), rules=rules)
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database, of each kind in turn."""
@@ -50,20 +61,7 @@ def open_store(database_url: str) -> Iterator[Callable[..., Store]]:
         threaded: bool = False,
         signer: bytes = b"1" * 32,
     ) -> Store:
-        dice = chance()
-        rules = Rules(
-            keys=ScopeKeys(b"2" * 32, dice),
-            chance=dice,
-            follow=follow,
-            project=lambda tx, one: None,
-            kinds=KINDS,
-        )
-        store = Store(
-            Database(database_url),
-            clock=VirtualClock(T0),
-            log=Log(NoteSigner(signer, "test/log")),
-            rules=rules,
-        )
+        store = bare_store(database_url, follow=follow, signer=signer)
         store.prepare()
         if threaded:
             store.writer.start()

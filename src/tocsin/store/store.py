@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, insert, inspect, select
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, insert, select
 
 from tocsin.kernel.clock import Clock
 from tocsin.kernel.errors import Unavailable
@@ -40,15 +42,19 @@ class Store:
         """Called after a commit with the scopes that changed and how many jobs were added."""
 
     def prepare(self, *, migrate: bool = True) -> None:
-        """Bring the schema up to date and put the few fixed rows in place.
+        """Bring the schema up to date and put the few fixed rows in place. An empty database is always filled.
 
         Raises:
             Unavailable: the schema is older than the program and `migrate` is False.
         """
-        if migrate:
+        present = _revision(self.database)
+        if migrate or present is None:
             upgrade(self.database)
-        elif not _is_current(self.database):
-            raise Unavailable("The database schema is older than this program.", mend="Run `tocsin migrate`.")
+        elif present != _newest_revision(self.database):
+            raise Unavailable(
+                f"The database schema is at revision {present}, which is not that of this program.",
+                mend="Make a backup, then run `tocsin migrate`.",
+            )
         with self.database.writing.connect() as connection, connection.begin():
             if connection.execute(select(tables.log_head.c.id)).scalar_one_or_none() is None:
                 connection.execute(insert(tables.log_head).values(id=1, size=0))
@@ -116,12 +122,11 @@ def upgrade(database: Database) -> None:
         command.upgrade(alembic_config(database), "head")
 
 
-def _is_current(database: Database) -> bool:
-    from alembic.runtime.migration import MigrationContext
-    from alembic.script import ScriptDirectory
-
-    head = ScriptDirectory.from_config(alembic_config(database)).get_current_head()
+def _revision(database: Database) -> str | None:
+    """Return the revision of a database's schema; None when it has none yet."""
     with database.reading.connect() as connection:
-        if not inspect(connection).has_table("alembic_version"):
-            return False
-        return MigrationContext.configure(connection).get_current_revision() == head
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def _newest_revision(database: Database) -> str | None:
+    return ScriptDirectory.from_config(alembic_config(database)).get_current_head()
