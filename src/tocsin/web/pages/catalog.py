@@ -150,7 +150,7 @@ def _seen(connection: Connection, system: str) -> dict[str, Any]:
 
 # --- the graph of dependencies --------------------------------------------------------------------
 
-BOX_WIDTH, BOX_HEIGHT, GAP_X, GAP_Y = 194, 40, 56, 14
+BOX_WIDTH, BOX_HEIGHT, GAP_X, GAP_Y = 180, 40, 44, 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +228,7 @@ def _columns(edges: list[tuple[str, str]]) -> list[list[str]]:
 def _node(one: System | Component, place: tuple[int, int], centre: bool) -> Node:
     is_system = isinstance(one, System)
     kind = "AI system" if isinstance(one, System) else one.type.replace("_", " ")
-    name = one.name if len(one.name) <= 22 else f"{one.name[:21]}…"
+    name = one.name if len(one.name) <= 21 else f"{one.name[:20]}…"
     return Node(one.id, name, kind, f"/catalog/{one.id}" if is_system else "", *place, centre)
 
 
