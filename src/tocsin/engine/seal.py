@@ -24,6 +24,8 @@ from tocsin.store.jobs import Held
 from tocsin.store.log import lookup
 from tocsin.store.transaction import Transaction
 
+CHECKPOINTS_PROVED = 200
+
 
 def keep(
     world: World, incident: str, data: bytes, *, what: str, media_type: str, reason: str, actor: str, id: str
@@ -89,6 +91,7 @@ def export_incident(world: World, incident: str, *, by: str, purpose: str, actor
         recorded=recorded,
         files=files,
         absent=absent,
+        earlier=store.read(_published),
     )
     command = exports.seal_command(manifest, by=by, purpose=purpose)
     store.run(lambda tx: tx.execute(CUSTODY, id, command, actor=actor, scope=incident))
@@ -104,6 +107,16 @@ def export_incident(world: World, incident: str, *, by: str, purpose: str, actor
         )
 
     return Exported(id, store.log.signer.vkey, store.read(build))
+
+
+def _published(connection: Connection) -> dict[int, bytes]:
+    """Return size -> root of the newest signed checkpoints: whoever kept one can hold it against the export."""
+    table = tables.checkpoint
+    notes = (
+        select(table.c.note).where(table.c.size > 0).order_by(table.c.size.desc()).limit(CHECKPOINTS_PROVED)
+    )
+    heads = (Checkpoint.parse(Note.parse(bytes(note)).text) for note in connection.execute(notes).scalars())
+    return {head.size: head.root for head in heads}
 
 
 def _items(world: World, incident: str) -> list[EvidenceItem]:

@@ -42,12 +42,12 @@ def aware(moment: dt.datetime) -> dt.datetime:
 
 def to_wire(moment: dt.datetime) -> str:
     """Return the one text form of `moment`: UTC, six decimals, `Z` (RFC 3339)."""
-    return aware(moment).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return aware(moment).isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"
 
 
 def from_wire(text: str) -> dt.datetime:
     """Read an RFC 3339 time; raise `Invalid` when it is none or has no zone."""
     try:
         return aware(dt.datetime.fromisoformat(text))
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise Invalid(f"{text!r} is not a time.", mend="Write it like 2026-11-23T03:04:05Z.") from error
