@@ -88,16 +88,17 @@ class Database:
 
     def _postgres(self, size: int) -> Engine:
         wait = {} if "connect_timeout" in self.url.query else {"connect_timeout": CONNECT_SECONDS}
-        engine = create_engine(
+        # Reads of one view must agree; the writer locks what it decides on instead.
+        level: Any = {"isolation_level": "REPEATABLE READ"} if size > 1 else {}
+        return create_engine(
             self.url,
             pool_size=size,
             max_overflow=0,
             pool_pre_ping=size > 1,
             pool_timeout=30,
             connect_args=wait,
+            **level,
         )
-        # Several reads of one view must agree; the writer locks what it decides on instead.
-        return engine.execution_options(isolation_level="REPEATABLE READ") if size > 1 else engine
 
 
 def _prepare_writer(connection: Any, record: object) -> None:

@@ -29,9 +29,6 @@ log = logging.getLogger(__name__)
 GROUP_LIMIT = 200
 GROUP_SECONDS = 0.020
 ATTEMPTS = 5
-DOUBT = Unavailable(
-    "The database was lost while it answered.", mend="Look whether it was taken, then send it again."
-)
 
 
 class Lane(enum.IntEnum):
@@ -202,7 +199,7 @@ class Writer:
                 continue
             self._done([task], group)
             return
-        task.error = task.error or (DOUBT if _in_doubt(error, group) else _told(error))
+        task.error = task.error or (_doubt() if _in_doubt(error, group) else _told(error))
         self._finish(task)
 
     def _done(self, tasks: list[_Task], group: Group) -> None:
@@ -228,6 +225,12 @@ def _in_doubt(error: Exception, group: Group | None) -> bool:
     """Return whether the connection broke while it committed: nobody knows then whether it is durable."""
     return (
         isinstance(error, DBAPIError) and error.connection_invalidated and group is not None and group.closed
+    )
+
+
+def _doubt() -> Unavailable:
+    return Unavailable(
+        "The database was lost while it answered.", mend="Look whether it was taken, then send it again."
     )
 
 
