@@ -60,7 +60,7 @@ def verify(path: Path, key: str | None, checkpoint: Path | None, as_json: bool) 
     sys.exit(cli_verify.main(path, key, checkpoint, as_json))
 
 
-@main.command(context_settings={"ignore_unknown_options": True})
+@main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def demo(arguments: tuple[str, ...]) -> None:
     """Start the demonstration: a real AI system, a real fault, and the response to it."""
