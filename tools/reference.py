@@ -351,7 +351,8 @@ def _properties(schema: dict[str, Any]) -> list[str]:
             if "default" in value
             else ""
         )
-        rows.append((f"`{name}`", _kind(value), default, value.get("description", "")))
+        words = "Which of the kinds it is." if set(value) in ({"enum"}, {"const"}) else ""
+        rows.append((f"`{name}`", _kind(value), default, value.get("description", words)))
     return table(("Field", "Type", "Default", "Meaning"), rows)
 
 

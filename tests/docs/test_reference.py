@@ -52,7 +52,7 @@ def test_every_option_and_chapter_of_the_demonstration_is_documented() -> None:
 
     text = kept("demo.md")
     told = subprocess.run(
-        [sys.executable, "-m", "tocsin.cli", "demo", "--help"], cwd=ROOT / "src", capture_output=True, text=True
+        [sys.executable, "-m", "tocsin_demo.story", "--help"], cwd=ROOT / "src", capture_output=True, text=True
     )
     options = set(re.findall(r"--[a-z]+", told.stdout)) - {"--help"}
     assert told.returncode == 0
