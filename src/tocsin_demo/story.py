@@ -18,15 +18,16 @@ from types import FrameType
 from typing import Any
 
 from tocsin_demo import plot
+from tocsin_demo.api import ApiError
 from tocsin_demo.plot import CHAPTERS, Story
-from tocsin_demo.processes import Processes
-from tocsin_demo.stage import ADMIN_EMAIL, RATE, Stage
+from tocsin_demo.processes import NotReady, Processes
+from tocsin_demo.stage import ADMIN_EMAIL, RATE, Stage, finish
 
 PORT = 8700
 FIGURES = ("detection", "incident", "page", "acknowledged", "effect", "containment")
 """The moments that are told in seconds and predictions since the promotion of the bad version."""
-NARRATED = (plot.opening, plot.quiet, plot.promotion)
-"""What happens by itself when people watch; the rest is theirs."""
+QUIET_SECONDS = 60.0
+"""How long people see a quiet system before the bad version is promoted."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -106,24 +107,26 @@ def _play(story: Story, chapter: Any) -> dict[str, Any]:
 
 
 def _watched(story: Story) -> int:
+    """Let the fault come after a quiet minute; whatever people do meanwhile is theirs."""
     stage = story.stage
     try:
         _play(story, plot.opening)
+        began = time.monotonic()
         print(_welcome(story), flush=True)
-        for chapter in NARRATED[1:]:
-            _play(story, chapter)
+        finish(stage.start_retraining(), plot.PATIENCE_SECONDS)
+        time.sleep(max(0.0, QUIET_SECONDS - (time.monotonic() - began)))
+        _play(story, plot.promotion)
         print(
             "The bad version is in production. Watch the address above; Ctrl-C stops everything.", flush=True
         )
         while "tocsin" in stage.processes.running:
             time.sleep(1)
         _say("The server has ended.")
-        return 1
     except KeyboardInterrupt:
         return 0
-    except plot.NotSeen as error:
-        _say(f"Not as promised: {error}")
-        return 1
+    except (plot.NotSeen, NotReady, ApiError, OSError) as error:
+        _say(f"{type(error).__name__}: {error}")
+    return 1
 
 
 def _welcome(story: Story) -> str:
