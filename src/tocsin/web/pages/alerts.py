@@ -88,7 +88,9 @@ def _read(connection: Connection, chosen: dict[str, str]) -> dict[str, Any]:
     lines: dict[str, list[Line]] = {}
     for row in rows:
         incident = numbers.get(row.incident)
-        line = Line(row.id, msgspec.json.decode(row.document, type=Alert), incident.number if incident else None)
+        line = Line(
+            row.id, msgspec.json.decode(row.document, type=Alert), incident.number if incident else None
+        )
         lines.setdefault(row.group_id or "", []).append(line)
     sources = connection.execute(select(table.c.source).distinct().order_by(table.c.source)).scalars().all()
     return {
@@ -118,15 +120,21 @@ def _wanted(chosen: dict[str, str]) -> list[Any]:
 def _groups(connection: Connection, lines: dict[str, list[Line]]) -> list[Shown]:
     table = tables.alert_group
     names = [name for name in lines if name]
-    query = select(table).where(table.c.id.in_(names)).order_by(table.c.open.desc(), table.c.updated_at.desc())
+    query = (
+        select(table).where(table.c.id.in_(names)).order_by(table.c.open.desc(), table.c.updated_at.desc())
+    )
     rows = connection.execute(query.limit(GROUPS_SHOWN)).all() if names else []
     numbers = _incidents(connection, [row.incident for row in rows])
     shown = []
     for row in rows:
         group = msgspec.json.decode(row.document, type=Group)
-        mine = sorted(lines[row.id], key=lambda line: (not line.alert.firing, -line.alert.last_seen.timestamp()))
+        mine = sorted(
+            lines[row.id], key=lambda line: (not line.alert.firing, -line.alert.last_seen.timestamp())
+        )
         more = max(0, row.alerts - len(mine[:IN_GROUP]))
-        shown.append(Shown(row.id, group, why_grouped(group), mine[:IN_GROUP], more, numbers.get(row.incident)))
+        shown.append(
+            Shown(row.id, group, why_grouped(group), mine[:IN_GROUP], more, numbers.get(row.incident))
+        )
     return shown
 
 
@@ -175,11 +183,15 @@ def _one(world: World, id: str) -> dict[str, Any]:
         table, groups = tables.alert, tables.alert_group
         row = connection.execute(select(table).where(table.c.id == id)).one_or_none()
         if row is None:
-            raise NotFound("There is no such alert.", mend="It may have been forgotten; look through the list.")
+            raise NotFound(
+                "There is no such alert.", mend="It may have been forgotten; look through the list."
+            )
         group = connection.execute(select(groups).where(groups.c.id == row.group_id)).one_or_none()
         document = msgspec.json.decode(group.document, type=Group) if group else None
         earlier = select(table).where(and_(table.c.fingerprint == row.fingerprint, table.c.id != id))
-        wanted = or_(tables.incident.c.id == row.incident, tables.incident.c.id == (group.incident if group else None))
+        wanted = or_(
+            tables.incident.c.id == row.incident, tables.incident.c.id == (group.incident if group else None)
+        )
         return {
             "row": row,
             "alert": msgspec.json.decode(row.document, type=Alert),
@@ -191,7 +203,9 @@ def _one(world: World, id: str) -> dict[str, Any]:
 
     found = world.store.read(read)
     alert: Alert = found["alert"]
-    decided = routing.decide(alert, catalog.declare_policy, catalog.vocabulary, known_facts(catalog, alert.system))
+    decided = routing.decide(
+        alert, catalog.declare_policy, catalog.vocabulary, known_facts(catalog, alert.system)
+    )
     return {
         **found,
         "routing": decided,
@@ -208,7 +222,11 @@ def why_severity(alert: Alert, catalog: Configuration) -> str:
     if mapping is not None and mapping.field in alert.labels:
         word = alert.labels[mapping.field]
     if alert.severity is None:
-        said = f"Its sender says '{word}', and no mapping reads that word" if word else "Its sender names no severity"
+        said = (
+            f"Its sender says '{word}', and no mapping reads that word"
+            if word
+            else "Its sender names no severity"
+        )
         return f"{said}. Unknown is paged as {catalog.label(1)} until someone sets it."
     if mapping is None:
         return f"It came in as {shown}."
@@ -221,12 +239,20 @@ def why_severity(alert: Alert, catalog: Configuration) -> str:
 
 def goes_to(decided: routing.Routing) -> str:
     """Return, as a sentence, who hears of it and when."""
-    who = {"commander": "the incident commander", "on_call": "the engineer on call", "owner": "the owning team"}[decided.to]
+    who = {
+        "commander": "the incident commander",
+        "on_call": "the engineer on call",
+        "owner": "the owning team",
+    }[decided.to]
     if decided.declare:
         return f"It declares an incident, or joins the one its group has, and goes to {who}" + (
             " and the whole team." if decided.whole_team else "."
         )
-    return f"It waits for the {decided.digest} review of {who}." if decided.digest else f"It is told to {who} now."
+    return (
+        f"It waits for the {decided.digest} review of {who}."
+        if decided.digest
+        else f"It is told to {who} now."
+    )
 
 
 def _facts(alert: Alert, catalog: Configuration) -> list[tuple[str, str]]:

@@ -53,7 +53,11 @@ def catalog_page(request: Request, caller: Reader) -> Response:
 def _standing(connection: Connection) -> tuple[dict[str, int], dict[str, int]]:
     state, incident = tables.monitor_state, tables.incident
     breached = select(state.c.system, func.count()).where(state.c.state == "breach").group_by(state.c.system)
-    open_ = select(incident.c.system, func.count()).where(incident.c.status.in_(OPEN_STATES)).group_by(incident.c.system)
+    open_ = (
+        select(incident.c.system, func.count())
+        .where(incident.c.status.in_(OPEN_STATES))
+        .group_by(incident.c.system)
+    )
     return (
         {row[0]: row[1] for row in connection.execute(breached)},
         {row[0]: row[1] for row in connection.execute(open_) if row[0]},
@@ -139,11 +143,15 @@ def _about(world: World, catalog: Configuration, system: System) -> dict[str, An
 
 def _seen(connection: Connection, system: str) -> dict[str, Any]:
     deployment, incident, reference = tables.deployment, tables.incident, tables.reference
-    deployments = select(deployment).where(deployment.c.system == system).order_by(deployment.c.seen_at.desc())
+    deployments = (
+        select(deployment).where(deployment.c.system == system).order_by(deployment.c.seen_at.desc())
+    )
     mine = and_(incident.c.system == system)
     return {
         "deployments": connection.execute(deployments.limit(DEPLOYMENTS_SHOWN)).all(),
-        "incidents": connection.execute(select(incident).where(mine).order_by(incident.c.number.desc()).limit(5)).all(),
+        "incidents": connection.execute(
+            select(incident).where(mine).order_by(incident.c.number.desc()).limit(5)
+        ).all(),
         "reference": connection.execute(select(reference).where(reference.c.system == system)).one_or_none(),
     }
 

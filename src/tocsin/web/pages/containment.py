@@ -73,7 +73,9 @@ class Taken:
 
 
 @router.get("/incidents/{number}/containment")
-def containment_page(request: Request, number: int, caller: Reader, action: str = "", part: str = "") -> Response:
+def containment_page(
+    request: Request, number: int, caller: Reader, action: str = "", part: str = ""
+) -> Response:
     """Show the actions of the incident's system and the preview of one; `part` asks for the live fragment alone."""
     return _shown(request, number, caller, action=action, part=part)
 
@@ -95,7 +97,9 @@ def _shown(
     context: dict[str, Any] = {
         "incident": incident,
         "taken": taken,
-        "under_way": [one for one in taken if one.state.status in ("requested", "approved", "sealed", "acted")],
+        "under_way": [
+            one for one in taken if one.state.status in ("requested", "approved", "sealed", "acted")
+        ],
         "open": incident.status in OPEN,
         "name": lambda person: person_name(world, person),
         "typed": typed or {},
@@ -131,7 +135,8 @@ def _choice(
         "preview_problem": None,
         "policy": approval.policy(chosen.approvers(incident.severity)) if chosen else "",
         "policies": {
-            one.id: approval.policy(one.approvers(incident.severity)) for one in (system.containment if system else ())
+            one.id: approval.policy(one.approvers(incident.severity))
+            for one in (system.containment if system else ())
         },
     }
     if chosen and system and caller.may("contain"):
@@ -150,9 +155,13 @@ def _advised(world: World, id: str) -> dict[str, str]:
     return {one.action: one.reason for run in ids for one in world.store.state(RUN, run).standing()}
 
 
-def _first_choice(system: System | None, advised: dict[str, str], taken: list[Taken]) -> ContainmentAction | None:
+def _first_choice(
+    system: System | None, advised: dict[str, str], taken: list[Taken]
+) -> ContainmentAction | None:
     """Return the recommended action, unless one is already asked for or in effect."""
-    busy = any(one.state.in_effect() or one.state.status in ("requested", "approved", "sealed") for one in taken)
+    busy = any(
+        one.state.in_effect() or one.state.status in ("requested", "approved", "sealed") for one in taken
+    )
     if system is None or busy:
         return None
     return next((one for one in system.containment if one.verb in advised), None)
@@ -171,7 +180,9 @@ def _taken(world: World, id: str, incident: Incident, caller: Caller) -> list[Ta
 def _one(world: World, id: str, incident: Incident, caller: Caller) -> Taken:
     state = world.store.state(CONTAINMENT, id)
     recorded = [one for _, one in world.store.events(stream=CONTAINMENT.stream(id))]
-    deviates = tuple(name for name, value in state.observed_after.items() if state.observed_before.get(name) != value)
+    deviates = tuple(
+        name for name, value in state.observed_after.items() if state.observed_before.get(name) != value
+    )
     return Taken(
         id=id,
         state=state,
@@ -192,7 +203,13 @@ def _checks(world: World, state: Containment) -> list[tuple[Check, str, list[tup
     found = []
     for check in state.checks:
         probe = system.probe(check.probe) if system else None
-        title = probe.title if probe else "Is the state as it should be?" if check.probe == "state" else check.probe
+        title = (
+            probe.title
+            if probe
+            else "Is the state as it should be?"
+            if check.probe == "state"
+            else check.probe
+        )
         found.append((check, title, measured(check.measured, catalog.monitors)))
     return found
 
@@ -246,7 +263,9 @@ def _stage(
     key: str, title: str, state: Containment, times: dict[str, dt.datetime], told: dict[str, str]
 ) -> Stage:
     failed_at = {"capture": "sealed", "act": "acted", "verify": "verified"}.get(state.failed_stage or "")
-    following = {"requested": "approved", "approved": "sealed", "sealed": "acted", "acted": "verified"}.get(state.status)
+    following = {"requested": "approved", "approved": "sealed", "sealed": "acted", "acted": "verified"}.get(
+        state.status
+    )
     if state.status == "approved" and state.overridden_by:
         following = "acted"
     done = key in times and not (key == "approved" and state.status == "requested")
@@ -270,13 +289,17 @@ async def ask(request: Request, number: int, caller: Container) -> Response:
 
     def work(given: dict[str, str]) -> str:
         incident, action = incident_id(world, str(number)), given.get("action", "")
-        contain.request(world, incident, action, reason=given.get("reason", ""), by=caller.who, actor=caller.actor)
+        contain.request(
+            world, incident, action, reason=given.get("reason", ""), by=caller.who, actor=caller.actor
+        )
         return f"/incidents/{number}/containment"
 
     return await take(
         request,
         work,
-        lambda error, given: _shown(request, number, caller, action=given.get("action", ""), problem=error, typed=given),
+        lambda error, given: _shown(
+            request, number, caller, action=given.get("action", ""), problem=error, typed=given
+        ),
     )
 
 

@@ -36,7 +36,9 @@ EMPTY_WORDS = frozenset("about after again all and are but can for from has have
 
 
 @router.get("/declare")
-def declare_page(request: Request, caller: Responder, title: str = "", system: str = "", part: str = "") -> Response:
+def declare_page(
+    request: Request, caller: Responder, title: str = "", system: str = "", part: str = ""
+) -> Response:
     """Show the form; `part` asks for likely duplicates of a title alone, as it is typed."""
     typed = {"title": title[:300], "system": system}
     if part:
@@ -46,7 +48,11 @@ def declare_page(request: Request, caller: Responder, title: str = "", system: s
 
 
 def _form(
-    request: Request, typed: dict[str, str], *, problem: TocsinError | None = None, preview: dict[str, Any] | None = None
+    request: Request,
+    typed: dict[str, str],
+    *,
+    problem: TocsinError | None = None,
+    preview: dict[str, Any] | None = None,
 ) -> Response:
     world = program_of(request).world
     catalog = world.catalog.current
@@ -171,7 +177,9 @@ async def declare_incident(request: Request, caller: Responder) -> Response:
 
     def work(given: dict[str, str]) -> str:
         if not given.get("title"):
-            raise Invalid("An incident needs a title.", where="title", mend="Say in a few words what is wrong.")
+            raise Invalid(
+                "An incident needs a title.", where="title", mend="Say in a few words what is wrong."
+            )
         _, number = declare.declare(
             world,
             title=given["title"],

@@ -72,9 +72,15 @@ def _shown(
         may_close=reviews.may_close(incident.severity, state),
         is_closed=incident.status is Status.CLOSED,
         is_over=incident.status in (Status.RESOLVED, Status.REVIEWING),
-        owners=[(one.id, one.name) for one in sorted(catalog.people.values(), key=lambda person: person.name)],
-        owning_teams=[(one.id, one.name) for one in sorted(catalog.teams.values(), key=lambda team: team.name)],
-        owner_name=lambda owner: catalog.teams[owner].name if owner in catalog.teams else person_name(world, owner),
+        owners=[
+            (one.id, one.name) for one in sorted(catalog.people.values(), key=lambda person: person.name)
+        ],
+        owning_teams=[
+            (one.id, one.name) for one in sorted(catalog.teams.values(), key=lambda team: team.name)
+        ],
+        owner_name=lambda owner: (
+            catalog.teams[owner].name if owner in catalog.teams else person_name(world, owner)
+        ),
         parts=get_args(Part),
         kinds=get_args(FactorKind),
         priorities=get_args(Priority),
@@ -271,7 +277,9 @@ def _refresh(world: World, id: str, given: dict[str, str], caller: Caller) -> st
 
 def _finish(world: World, id: str, given: dict[str, str], caller: Caller) -> str:
     follow_up = _date(given["follow_up"]) if given.get("follow_up") else None
-    command = reviews.Finish(by=caller.who, follow_up=follow_up, playbook_change=given.get("playbook_change", ""))
+    command = reviews.Finish(
+        by=caller.who, follow_up=follow_up, playbook_change=given.get("playbook_change", "")
+    )
     review.tell(world, id, command, actor=caller.actor)
     return "#finish"
 

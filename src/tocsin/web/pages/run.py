@@ -101,12 +101,14 @@ def _context(world: World, id: str, state: Run, incident: Incident, caller: Call
         "kind": runs.kind(step) if step else "",
         "visit": len(state.path) - 1,
         "ways": ways(step),
-        "objection": objection(step, state, incident, caller),
+        "objection": objection(world, step, incident, caller),
         "path": path,
         "done": sum(1 for one in path if one.visit.answer or one.visit.kind == "task"),
         "evidence": _evidence(world, state, step),
         "before": _measured_before(world, state),
-        "doubt": measured(state.inconclusive.measured, world.catalog.current.monitors) if state.inconclusive else [],
+        "doubt": measured(state.inconclusive.measured, world.catalog.current.monitors)
+        if state.inconclusive
+        else [],
         "deployments": _deployments(world, state, incident) if "deployments" in _shows(step) else None,
         "advice": advice,
         "onward": _onward(incident, advice),
@@ -127,14 +129,18 @@ def ways(step: Any) -> list[tuple[str, str]]:
     return []
 
 
-def objection(step: Any, state: Run, incident: Incident, caller: Caller) -> str:
+def objection(world: World, step: Any, incident: Incident, caller: Caller) -> str:
     """Return why the caller may not answer the present step, as a sentence; empty when they may."""
     if not caller.may("respond"):
         role = caller.account.role if caller.account else "integration"
         return f"Your account's role '{role}' may look, and not answer."
     if isinstance(step, Decision) and not {step.role, "commander"} & set(roles_of(incident, caller.who)):
         holder = incident.roles.get(step.role) or incident.roles.get("commander")
-        held = f" {holder} holds it." if holder else " Nobody holds it yet: take or assign it on the incident."
+        held = (
+            f" {person_name(world, holder)} holds it."
+            if holder
+            else " Nobody holds it yet: take or assign it on the incident."
+        )
         return f"The {step.role.replace('_', ' ')} of this incident decides this.{held}"
     return ""
 
@@ -165,7 +171,12 @@ def _measured_before(world: World, state: Run) -> tuple[Visit, list[tuple[str, s
 
 def _deployments(world: World, state: Run, incident: Incident) -> list[dict[str, Any]]:
     table = tables.deployment
-    query = select(table).where(table.c.system == state.system).order_by(table.c.seen_at.desc()).limit(DEPLOYMENTS_SHOWN)
+    query = (
+        select(table)
+        .where(table.c.system == state.system)
+        .order_by(table.c.seen_at.desc())
+        .limit(DEPLOYMENTS_SHOWN)
+    )
     rows = world.store.read(lambda connection: connection.execute(query).all())
     began = incident.began_at or incident.declared_at
     return [
@@ -186,13 +197,25 @@ def _details(document: bytes) -> list[tuple[str, str]]:
     except msgspec.DecodeError:
         return []
     plain = read.items() if isinstance(read, dict) else ()
-    return [(str(name).replace("_", " "), str(value)) for name, value in plain if isinstance(value, str | int) and value != ""]
+    return [
+        (str(name).replace("_", " "), str(value))
+        for name, value in plain
+        if isinstance(value, str | int) and value != ""
+    ]
 
 
 def _apart(seconds: float) -> str:
     minutes = abs(int(seconds)) // 60
     days, hours = minutes // 1440, minutes // 60
-    span = f"{days} d" if days else f"{hours} h {minutes % 60} min" if hours else f"{minutes} min" if minutes else f"{abs(int(seconds))} s"
+    span = (
+        f"{days} d"
+        if days
+        else f"{hours} h {minutes % 60} min"
+        if hours
+        else f"{minutes} min"
+        if minutes
+        else f"{abs(int(seconds))} s"
+    )
     return f"{span} {'before' if seconds >= 0 else 'after'} it began"
 
 
@@ -212,7 +235,9 @@ def _path(world: World, state: Run) -> list[Passed]:
             Passed(
                 index=index,
                 visit=visit,
-                text=step.text if isinstance(step, Question | Decision | Task) else runs.said(step).capitalize(),
+                text=step.text
+                if isinstance(step, Question | Decision | Task)
+                else runs.said(step).capitalize(),
                 who="measured" if visit.by == "probe" else person_name(world, visit.who),
                 figures=measured(visit.measured, world.catalog.current.monitors)[:SHORT],
                 again=answered and not visit.left,
@@ -243,9 +268,17 @@ def _onward(incident: Incident, advice: list[Advice]) -> tuple[str, str, str]:
     for one in advice if incident.status in OPEN else ():
         open_ = not any(state.in_effect() or state.status == "requested" for _, state in one.taken)
         if open_ and one.actions:
-            return "Preview the recommended action", f"{here}/containment?action={one.actions[0].id}", one.proposal.text
+            return (
+                "Preview the recommended action",
+                f"{here}/containment?action={one.actions[0].id}",
+                one.proposal.text,
+            )
     if incident.status in (Status.RESOLVED, Status.REVIEWING):
-        return "Open the review", f"{here}/review", "The incident is resolved; what is left is to learn from it."
+        return (
+            "Open the review",
+            f"{here}/review",
+            "The incident is resolved; what is left is to learn from it.",
+        )
     if incident.status is Status.CLOSED:
         return "To the incident", here, "The incident is closed."
     return "Go on in the console", here, "Send an update, then resolve when the lasting repair is in place."
@@ -277,7 +310,9 @@ async def answer(request: Request, id: str, caller: Responder) -> Response:
         )
         return f"/runs/{id}"
 
-    return await take(request, work, lambda error, given: _shown(request, id, caller, problem=error, typed=given))
+    return await take(
+        request, work, lambda error, given: _shown(request, id, caller, problem=error, typed=given)
+    )
 
 
 @router.post("/runs/{id}/tasks")
@@ -292,7 +327,9 @@ async def complete(request: Request, id: str, caller: Responder) -> Response:
         run_playbook.tell(world, id, command, actor=caller.actor)
         return f"/runs/{id}"
 
-    return await take(request, work, lambda error, given: _shown(request, id, caller, problem=error, typed=given))
+    return await take(
+        request, work, lambda error, given: _shown(request, id, caller, problem=error, typed=given)
+    )
 
 
 @router.post("/runs/{id}/revisit")
@@ -305,7 +342,9 @@ async def revisit(request: Request, id: str, caller: Responder) -> Response:
         run_playbook.tell(world, id, command, actor=caller.actor)
         return f"/runs/{id}"
 
-    return await take(request, work, lambda error, given: _shown(request, id, caller, problem=error, typed=given))
+    return await take(
+        request, work, lambda error, given: _shown(request, id, caller, problem=error, typed=given)
+    )
 
 
 @router.post("/runs/{id}/abandon")
@@ -314,7 +353,11 @@ async def abandon(request: Request, id: str, caller: Responder) -> Response:
     world = program_of(request).world
 
     def work(given: dict[str, str]) -> str:
-        run_playbook.tell(world, id, runs.Abandon(reason=given.get("reason", ""), who=caller.who), actor=caller.actor)
+        run_playbook.tell(
+            world, id, runs.Abandon(reason=given.get("reason", ""), who=caller.who), actor=caller.actor
+        )
         return f"/runs/{id}"
 
-    return await take(request, work, lambda error, given: _shown(request, id, caller, problem=error, typed=given))
+    return await take(
+        request, work, lambda error, given: _shown(request, id, caller, problem=error, typed=given)
+    )

@@ -48,7 +48,11 @@ class Watched:
     @property
     def value(self) -> str:
         """The present figure with its unit; empty when there is none."""
-        return figure(self.reading.value, self.reading.unit) if self.reading and self.reading.value is not None else ""
+        return (
+            figure(self.reading.value, self.reading.unit)
+            if self.reading and self.reading.value is not None
+            else ""
+        )
 
     @property
     def threshold(self) -> str:
@@ -58,7 +62,9 @@ class Watched:
 
 def figure(value: Decimal, unit: str = "") -> str:
     """Return a figure for people: three places at most, no zeros that say nothing, its unit behind it."""
-    rounded = value.quantize(Decimal(1) if abs(value) >= 1000 else Decimal("0.1") if abs(value) >= 10 else Decimal("0.001"))
+    rounded = value.quantize(
+        Decimal(1) if abs(value) >= 1000 else Decimal("0.1") if abs(value) >= 10 else Decimal("0.001")
+    )
     text = f"{rounded:,f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return f"{'0' if text == '-0' else text} {unit}".strip()
@@ -91,7 +97,12 @@ def _one(connection: Connection, monitor: Monitor) -> Watched:
         return Watched(monitor, None, "none", None)
     present = msgspec.json.decode(row.reading, type=Reading)
     table = tables.reading
-    newest = select(table.c.document).where(table.c.monitor == monitor.id).order_by(table.c.id.desc()).limit(HISTORY)
+    newest = (
+        select(table.c.document)
+        .where(table.c.monitor == monitor.id)
+        .order_by(table.c.id.desc())
+        .limit(HISTORY)
+    )
     documents = connection.execute(newest).scalars().all()
     readings = [msgspec.json.decode(document, type=Reading) for document in reversed(documents)]
     return Watched(monitor, present, row.state, spark(readings), row.at)
