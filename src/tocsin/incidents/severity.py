@@ -40,7 +40,9 @@ class Fired(msgspec.Struct, frozen=True, kw_only=True):
 
     def for_record(self) -> Criterion:
         """Return what an incident's events keep of it."""
-        return Criterion(id=self.id, rank=self.rank, sentence=" ".join((self.sentence, *self.because)))
+        said = self.sentence.rstrip(".")
+        more = (one for one in self.because if one.rstrip(".").removesuffix(": yes") != said)
+        return Criterion(id=self.id, rank=self.rank, sentence=" ".join((self.sentence, *more)))
 
 
 class Allowance(msgspec.Struct, frozen=True, kw_only=True):

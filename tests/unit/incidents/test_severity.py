@@ -194,6 +194,12 @@ def test_a_fired_criterion_says_on_which_facts_and_where_it_comes_from() -> None
     assert record.sentence == f"{fired.sentence} {fired.because[0]}"
 
 
+def test_a_record_does_not_say_twice_what_the_criterion_says_already() -> None:
+    (fired,) = of(protected_group_harmed=True).criteria
+    assert fired.because == (f"{fired.sentence.rstrip('.')}: yes.",)
+    assert fired.for_record().sentence == fired.sentence
+
+
 def test_every_time_says_who_sets_it() -> None:
     own, of_rank = of(active_attack=True), of(protected_group_harmed=True)
     assert own.respond_within.source == "Respond within 10 min: criterion active-attack (Spyrou 2025, P0)"

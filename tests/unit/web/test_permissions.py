@@ -59,6 +59,7 @@ DECISIONS: dict[str, tuple[Permission, ...]] = {
     "POST /incidents/{number}/runs": ("respond",),
     "POST /incidents/{number}/severity": ("command",),
     "POST /incidents/{number}/roles": ("command",),
+    "POST /incidents/{number}/contained": ("command",),
     "POST /incidents/{number}/monitoring": ("command",),
     "POST /incidents/{number}/resolve": ("command",),
     "POST /incidents/{number}/reopen": ("command",),
@@ -93,6 +94,12 @@ DECISIONS: dict[str, tuple[Permission, ...]] = {
     "POST /incidents/{number}/review/finish": ("review",),
     "POST /incidents/{number}/review/reopen": ("review",),
     "POST /incidents/{number}/review/close": ("command",),
+    "GET /access": ("administer",),
+    "POST /access/accounts": ("administer",),
+    "POST /access/accounts/{id}/role": ("administer",),
+    "POST /access/tokens": ("administer",),
+    "POST /access/keys": ("administer",),
+    "POST /access/revoke/{id}": ("administer",),
     # The JSON API.
     "GET /api/v1/me": ("read",),
     "POST /api/v1/incidents": ("respond",),
@@ -213,6 +220,10 @@ def unguarded(site: Any) -> list[str]:
 
 def test_every_route_has_been_decided_on(shared_place: Place) -> None:
     assert undecided(shared_place.site) == set()
+
+
+def test_every_decision_is_about_a_route_that_exists(shared_place: Place) -> None:
+    assert set(DECISIONS) - {name for name, _ in routes(shared_place.site)} == set()
 
 
 def test_every_route_declares_the_permission_that_was_decided(shared_place: Place) -> None:

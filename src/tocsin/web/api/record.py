@@ -6,7 +6,7 @@ import io
 import zipfile
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 
@@ -112,7 +112,7 @@ def zipped(made: seal.Exported) -> Response:
 
 
 @router.get("/incidents/{name}/proofs/{index}", dependencies=[Depends(Needs("log"))])
-def read_proof(request: Request, name: str, index: int) -> Response:
+def read_proof(request: Request, name: str, index: Annotated[int, Path(ge=0, le=2**53)]) -> Response:
     """Return the inclusion proof of one entry of an incident under the newest signed checkpoint."""
     world = world_of(request)
     proof = seal.prove(world, incident_id(world, name), index)

@@ -9,18 +9,20 @@ from tocsin.web.pages import (
     access,
     alerts,
     catalog,
+    console,
     containment,
     declare,
     errors,
     incidents,
     now,
+    proof,
     review,
     run,
     session,
 )  # fmt: skip
 from tocsin.web.pages.layout import HERE
 
-MODULES = (session, now, incidents, run, containment, alerts, declare, catalog, review, access)
+MODULES = (session, now, incidents, console, proof, run, containment, alerts, declare, catalog, review, access)
 """Every module with pages; each has a `router`."""
 
 

@@ -39,7 +39,16 @@ SORTS = {
 }  # fmt: skip
 """Sort of a timeline entry to what the filter calls it."""
 
-AUDIENCES = ("responders", "executives", "departments", "support", "customers", "partners", "regulator", "public")
+AUDIENCES = (
+    "responders",
+    "executives",
+    "departments",
+    "support",
+    "customers",
+    "partners",
+    "regulator",
+    "public",
+)
 """In the order in which people are usually told."""
 
 
@@ -79,7 +88,9 @@ def _console(
 
 def _context(world: World, id: str, caller: Caller) -> dict[str, Any]:
     state, catalog = world.store.state(INCIDENT, id), world.catalog.current
-    row = world.store.read(lambda c: c.execute(select(tables.incident).where(tables.incident.c.id == id)).one())
+    row = world.store.read(
+        lambda c: c.execute(select(tables.incident).where(tables.incident.c.id == id)).one()
+    )
     runs = _states(world, RUN, tables.run, id, tables.run.c.started_at)
     actions = _states(world, CONTAINMENT, tables.containment, id, tables.containment.c.requested_at)
     updates = _states(world, NOTICE, tables.notice, id, tables.notice.c.drafted_at)
@@ -162,7 +173,9 @@ def _similar(world: World, id: str, state: Incident) -> list[Any]:
 def _is_paged(world: World, id: str, who: str) -> bool:
     table = tables.page
     mine = and_(table.c.incident == id, table.c.person == who, table.c.state.in_(("requested", "timed_out")))
-    return world.store.read(lambda c: c.execute(select(table.c.page).where(mine).limit(1)).first()) is not None
+    return (
+        world.store.read(lambda c: c.execute(select(table.c.page).where(mine).limit(1)).first()) is not None
+    )
 
 
 # --- what the console's forms do ------------------------------------------------------------------
@@ -203,7 +216,9 @@ def _new_id(world: World) -> str:
 
 
 def _severity(world: World, id: str, given: dict[str, str], caller: Caller) -> None:
-    declare.change_severity(world, id, parse(given.get("severity", "")), given.get("reason", ""), actor=caller.actor)
+    declare.change_severity(
+        world, id, parse(given.get("severity", "")), given.get("reason", ""), actor=caller.actor
+    )
 
 
 def _category(world: World, id: str, given: dict[str, str], caller: Caller) -> None:
@@ -219,7 +234,9 @@ def _update(world: World, id: str, given: dict[str, str], caller: Caller) -> Non
 def _facts(world: World, id: str, given: dict[str, str], caller: Caller) -> None:
     words: dict[str, bool] = {"true": True, "yes": True, "false": False, "no": False}
     text = given.get("value", "")
-    facts = declare.checked_facts(world.catalog.current, {given.get("fact", ""): words.get(text.lower(), text)})
+    facts = declare.checked_facts(
+        world.catalog.current, {given.get("fact", ""): words.get(text.lower(), text)}
+    )
     reason = given.get("reason", "")
     declare.tell(world, id, incidents.RecordFacts(facts=facts, reason=reason), actor=caller.actor)
 
@@ -234,15 +251,24 @@ def _close(world: World, id: str, given: dict[str, str], caller: Caller) -> None
 
 
 FORMS: dict[str, tuple[Permission, Work]] = {
-    "notes": ("respond", _command(lambda given, caller, world: incidents.AddNote(text=given.get("text", "")))),
+    "notes": (
+        "respond",
+        _command(lambda given, caller, world: incidents.AddNote(text=given.get("text", ""))),
+    ),
     "findings": (
         "respond",
-        _command(lambda given, caller, world: incidents.NoteFinding(finding=_new_id(world), text=given.get("text", ""))),
+        _command(
+            lambda given, caller, world: incidents.NoteFinding(
+                finding=_new_id(world), text=given.get("text", "")
+            )
+        ),
     ),
     "hypotheses": (
         "respond",
         _command(
-            lambda given, caller, world: incidents.NoteHypothesis(hypothesis=_new_id(world), text=given.get("text", ""))
+            lambda given, caller, world: incidents.NoteHypothesis(
+                hypothesis=_new_id(world), text=given.get("text", "")
+            )
         ),
     ),
     "verdicts": (
@@ -258,7 +284,9 @@ FORMS: dict[str, tuple[Permission, Work]] = {
     "decisions": (
         "respond",
         _command(
-            lambda given, caller, world: incidents.NoteDecision(decision=_new_id(world), text=given.get("text", ""))
+            lambda given, caller, world: incidents.NoteDecision(
+                decision=_new_id(world), text=given.get("text", "")
+            )
         ),
     ),
     "facts": ("respond", _facts),
@@ -267,7 +295,9 @@ FORMS: dict[str, tuple[Permission, Work]] = {
     "command": (
         "respond",
         _command(
-            lambda given, caller, world: incidents.AssignRole(role="commander", person=caller.who, how="took command")
+            lambda given, caller, world: incidents.AssignRole(
+                role="commander", person=caller.who, how="took command"
+            )
         ),
     ),
     "roles": (
@@ -290,8 +320,14 @@ FORMS: dict[str, tuple[Permission, Work]] = {
         "command",
         _command(lambda given, caller, world: incidents.StartMonitoring(summary=given.get("text", ""))),
     ),
-    "resolve": ("command", _command(lambda given, caller, world: incidents.Resolve(summary=given.get("text", "")))),
-    "reopen": ("command", _command(lambda given, caller, world: incidents.Reopen(reason=given.get("text", "")))),
+    "resolve": (
+        "command",
+        _command(lambda given, caller, world: incidents.Resolve(summary=given.get("text", ""))),
+    ),
+    "reopen": (
+        "command",
+        _command(lambda given, caller, world: incidents.Reopen(reason=given.get("text", ""))),
+    ),
     "close": ("command", _close),
 }
 """Each form of the console: its permission and its work. One POST route each, /incidents/{number}/<form>."""
@@ -310,5 +346,3 @@ def _route(form: str, permission: Permission, work: Work) -> None:
 
 for _form, (_permission, _work) in FORMS.items():
     _route(_form, _permission, _work)
-
-

@@ -51,7 +51,9 @@ def list_page(
     if q:
         words = q.strip().upper().removeprefix("INC-")
         like = table.c.title.icontains(q.strip(), autoescape=True)
-        query = query.where(or_(like, table.c.number == int(words)) if words.isdigit() and len(words) < 9 else like)
+        query = query.where(
+            or_(like, table.c.number == int(words)) if words.isdigit() and len(words) < 9 else like
+        )
     rows = world.store.read(lambda connection: connection.execute(query).all())
     return page(
         request,
@@ -76,18 +78,26 @@ def export(request: Request, number: int, caller: Annotated[Caller, Depends(Need
     """Give the record out as a zip that anyone can verify."""
     world = program_of(request).world
     made = seal.export_incident(
-        world, incident_id(world, str(number)), by=caller.who, purpose="Exported from the console", actor=caller.actor
+        world,
+        incident_id(world, str(number)),
+        by=caller.who,
+        purpose="Exported from the console",
+        actor=caller.actor,
     )
     return zipped(made)
 
 
 @router.get("/evidence/{id}")
-def evidence_page(request: Request, id: str, caller: Annotated[Caller, Depends(Needs("evidence"))]) -> Response:
+def evidence_page(
+    request: Request, id: str, caller: Annotated[Caller, Depends(Needs("evidence"))]
+) -> Response:
     """Give out an item of evidence; the reading is an entry of its custody."""
     world = program_of(request).world
     item, data = seal.read(world, id, person=caller.who, purpose="Read from the console", actor=caller.actor)
-    safe = item.media_type if item.media_type in ("application/json", "text/plain") else "application/octet-stream"
+    safe = (
+        item.media_type
+        if item.media_type in ("application/json", "text/plain")
+        else "application/octet-stream"
+    )
     headers = {"content-disposition": f'attachment; filename="{item.sha256[:16]}"', "x-sha256": item.sha256}
     return Response(data, 200, headers, safe)
-
-

@@ -173,5 +173,9 @@ def _navigation(request: Request, caller: Caller) -> list[dict[str, Any]]:
         {"name": "Incidents", "href": "/incidents", "count": incidents, "urgent": False, "what": "open"},
         {"name": "Alerts", "href": "/alerts", "count": alerts, "urgent": False, "what": "firing"},
         {"name": "Catalog", "href": "/catalog", "count": 0, "urgent": False, "what": ""},
-        *([{"name": "Access", "href": "/access", "count": 0, "urgent": False, "what": ""}] if administers else []),
+        *(
+            [{"name": "Access", "href": "/access", "count": 0, "urgent": False, "what": ""}]
+            if administers
+            else []
+        ),
     ]

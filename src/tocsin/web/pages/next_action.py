@@ -9,6 +9,7 @@ from tocsin.incidents.incident import Incident, Status
 from tocsin.response.communications.update import Update
 from tocsin.response.containment.action import Containment
 from tocsin.response.playbooks.run import Run
+from tocsin.web.permissions import Permission
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,8 @@ class Next:
     why: str
     post: bool = False
     key: str = ""
+    needs: Permission = "respond"
+    """Whoever lacks this permission sees what is next without the means to do it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +43,17 @@ def next_action(one: Standing) -> Next:
     """Return the one primary action."""
     here = f"/incidents/{one.state.number}"
     if one.state.status is Status.CLOSED:
-        return Next("Export the record", f"{here}/export", "Anyone can verify it, offline.", post=True)
+        return Next(
+            "Export the record", f"{here}/export", "Anyone can verify it, offline.", post=True, needs="export"
+        )
     if one.state.status in (Status.RESOLVED, Status.REVIEWING):
         count = len(one.missing)
         things = f"{count} thing{'s' if count != 1 else ''} still missing from the review."
         if one.missing:
-            return Next("Write the review", f"{here}/review", things)
-        return Next("Finish and close", f"{here}/review", "The review has everything it needs.")
+            return Next("Write the review", f"{here}/review", things, needs="review")
+        return Next(
+            "Finish and close", f"{here}/review", "The review has everything it needs.", needs="command"
+        )
     if one.mine:
         return Next("Acknowledge", f"{here}/acknowledge", "You are paged.", post=True, key="a")
     return _containment(one, here) or _playbook(one) or _command(one, here) or _towards_the_end(one, here)
@@ -64,7 +71,9 @@ def _containment(one: Standing, here: str) -> Next | None:
         action.in_effect() for _, action in one.actions
     )
     if advised and not held:
-        return Next("Preview the recommended containment", f"{here}/containment", advised.text or advised.reason)
+        return Next(
+            "Preview the recommended containment", f"{here}/containment", advised.text or advised.reason
+        )
     return None
 
 
@@ -89,9 +98,17 @@ def _command(one: Standing, here: str) -> Next | None:
 def _towards_the_end(one: Standing, here: str) -> Next:
     told = any(update.status == "released" for _, update in one.updates)
     if one.state.status is Status.MONITORING:
-        return Next("Resolve", "#resolve", "The repair is being watched. Resolve when the figures hold.")
+        return Next(
+            "Resolve",
+            "#resolve",
+            "The repair is being watched. Resolve when the figures hold.",
+            needs="command",
+        )
     if one.state.status is Status.CONTAINED and told:
-        return Next("Say what is repaired", "#monitoring", "The harm has stopped. Put the lasting repair in place.")
+        why = "The harm has stopped. Put the lasting repair in place."
+        return Next("Say what is repaired", "#monitoring", why, needs="command")
     if one.state.status is Status.CONTAINED:
-        return Next("Send an update", "#update", "The harm has stopped. Say so to those who wait.")
+        return Next(
+            "Send an update", "#update", "The harm has stopped. Say so to those who wait.", needs="update"
+        )
     return Next("Preview containment", f"{here}/containment", "Stop the harm first, find the cause after.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -28,12 +29,13 @@ def now_elsewhere(request: Request, caller: Annotated[Caller, Depends(Needs("rea
 
 
 @router.get("/")
-def now(request: Request, caller: Annotated[Caller, Depends(Needs("read"))], part: str = "") -> Response:
-    """Show what waits for the caller first; `part` asks for the live fragment alone."""
+def now(request: Request, caller: Annotated[Caller, Depends(Needs("read"))]) -> Response:
+    """Show what waits for the caller first."""
     world = program_of(request).world
     context = world.store.read(lambda connection: _read(connection, world, caller.who))
-    template = "now_part.html" if part else "now.html"
-    return page(request, template, title="Now", section="/", live_scope="", **context, on_call=_on_call(world))
+    return page(
+        request, "now.html", title="Now", section="/", live_scope="", **context, on_call=_on_call(world)
+    )
 
 
 def _read(connection: Connection, world: World, who: str) -> dict[str, Any]:
@@ -47,16 +49,60 @@ def _read(connection: Connection, world: World, who: str) -> dict[str, Any]:
     active = select(incident).where(incident.c.status.in_(OPEN_STATES)).order_by(
         func.coalesce(incident.c.severity, 1), incident.c.declared_at
     )  # fmt: skip
-    reviewing = select(incident).where(incident.c.status.in_(("resolved", "reviewing"))).order_by(incident.c.number)
+    reviewing = (
+        select(incident).where(incident.c.status.in_(("resolved", "reviewing"))).order_by(incident.c.number)
+    )
     found = connection.execute(active).all()
     return {
         "mine": _once(connection.execute(mine).all()),
+        "tasks": _tasks(connection, world, who),
         "active": found,
         "reviewing": connection.execute(reviewing).all(),
         "due": _due(found),
         "commanders": {row.id: person_name(world, row.commander) for row in found if row.commander},
         "first_run": connection.execute(select(incident.c.id).limit(1)).first() is None,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Something that waits for a person: what, on which incident, and where it is done."""
+
+    text: str
+    href: str
+    number: int
+    title: str
+    due: str = ""
+
+
+def _tasks(connection: Connection, world: World, who: str) -> list[Task]:
+    """Return containment that waits for approval, questions of playbooks, and the action items of `who`."""
+    incident, action, run, item = tables.incident, tables.containment, tables.run, tables.action_item
+
+    def of(table: Any, *where: Any) -> Any:
+        joined = select(table, incident.c.number, incident.c.title.label("incident_title"))
+        query = joined.join_from(table, incident, table.c.incident == incident.c.id).where(*where)
+        return connection.execute(query.order_by(func.coalesce(incident.c.severity, 1), incident.c.number))
+
+    is_open = incident.c.status.in_(OPEN_STATES)
+    tasks = []
+    for row in of(action, action.c.state == "requested"):
+        asked = world.catalog.current.systems.get(row.system)
+        title = (
+            next((one.title for one in asked.containment if one.id == row.action), row.action)
+            if asked
+            else row.action
+        )
+        href = f"/incidents/{row.number}/containment"
+        tasks.append(Task(f"Decide on containment: {title}", href, row.number, row.incident_title))
+    tasks += [
+        Task(f"Answer the playbook: {row.title}", f"/runs/{row.id}", row.number, row.incident_title)
+        for row in of(run, run.c.waiting_for == "person", run.c.finished.is_(False), is_open)
+    ]
+    for row in of(item, item.c.owner == who, item.c.done.is_(False)):
+        href = f"/incidents/{row.number}/review"
+        tasks.append(Task(f"Action item: {row.text}", href, row.number, row.incident_title, row.due))
+    return tasks
 
 
 def _once(rows: Any) -> list[Any]:
@@ -84,7 +130,9 @@ def _on_call(world: World) -> list[tuple[str, list[str]]]:
 
 
 @router.post("/incidents/{number}/acknowledge")
-def acknowledge(request: Request, number: int, caller: Annotated[Caller, Depends(Needs("respond"))]) -> Response:
+def acknowledge(
+    request: Request, number: int, caller: Annotated[Caller, Depends(Needs("respond"))]
+) -> Response:
     """Acknowledge the page of an incident as the caller."""
     world = program_of(request).world
     id = incident_id(world, str(number))

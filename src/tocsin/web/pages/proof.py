@@ -39,7 +39,9 @@ def proof_page(
     world = program_of(request).world
     id = incident_id(world, str(number))
     proof = seal.prove(world, id, index)
-    recorded = next(one for _, one in world.store.events(stream=proof.stream) if one.position == proof.position)
+    recorded = next(
+        one for _, one in world.store.events(stream=proof.stream) if one.position == proof.position
+    )
     lines = review.told(world, [(index, recorded)])
     return page(
         request,
