@@ -105,6 +105,7 @@ class MlflowRegistry:
     def snapshot(self, params: Params) -> tuple[Captured, ...]:
         """Return aliases, versions and run as JSON, the digest of every artifact file, and the files when small."""
         target = read_params(params)
+        _library()
         return within(
             self._snapshot_seconds,
             "Capturing the model",
@@ -124,6 +125,7 @@ class MlflowRegistry:
         return self._within("Asking the registry", ask)
 
     def _within(self, what: str, work: Callable[[], T]) -> T:
+        _library()
         return within(self._seconds, what, lambda: _typed(work))
 
     def _describe(self, client: Any, target: Target) -> dict[str, str]:
@@ -259,14 +261,19 @@ def _typed(work: Callable[[], T]) -> T:
         raise kind(f"The model registry says: {first[:500]}") from error
 
 
-def _client(registry: str) -> Any:
-    _must_exist(registry)
+def _library() -> Any:
+    """Return mlflow. Loading it takes seconds the first time, which no time limit of a registry counts."""
     # Read by mlflow when it is imported: it reports usage to its makers otherwise.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     try:
-        mlflow = importlib.import_module("mlflow")
+        return importlib.import_module("mlflow")
     except ImportError as error:
         raise Unavailable("mlflow is not installed here.", mend="Install mlflow-skinny.") from error
+
+
+def _client(registry: str) -> Any:
+    _must_exist(registry)
+    mlflow = _library()
     return mlflow.MlflowClient(tracking_uri=registry, registry_uri=registry)
 
 
