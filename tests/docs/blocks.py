@@ -1,8 +1,8 @@
 """The code blocks of a document: files to write and commands to run, with what they print.
 
-    ```console                       commands after `$ `, each followed by lines that it must print; `...` is anything
-    ```console not-run: the reason   commands that no test runs; tests/meta keeps the list
-    ```yaml file=config/people.yaml  a file that the commands after it find
+```console                       commands after `$ `, each followed by lines that it must print; `...` is anything
+```console not-run: the reason   commands that no test runs; tests/meta keeps the list
+```yaml file=config/people.yaml  a file that the commands after it find
 """
 
 from __future__ import annotations

@@ -8,10 +8,16 @@ import pytest
 
 from tests.meta.source import ROOT, core_files
 
+
 def glossary() -> list[tuple[str, str, list[str]]]:
-    rows = re.findall(r"^\|([^|]+)\|([^|]+)\|([^|]*)\|$", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
+    rows = re.findall(
+        r"^\|([^|]+)\|([^|]+)\|([^|]*)\|$", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE
+    )
     rows = [row for row in rows if row[0].strip() != "Word" and "---" not in row[0]]
-    return [(word.strip(), meaning.strip(), [one.strip() for one in no.split(",") if one.strip()]) for word, meaning, no in rows]
+    return [
+        (word.strip(), meaning.strip(), [one.strip() for one in no.split(",") if one.strip()])
+        for word, meaning, no in rows
+    ]
 
 
 WORDS = {word for word, _, _ in glossary()}

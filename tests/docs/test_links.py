@@ -9,7 +9,9 @@ import pytest
 
 from tests.meta.source import ROOT, kept_files
 
-DOCUMENTS = [path for path in kept_files() if path.endswith(".md") and (path.startswith("docs/") or "/" not in path)]
+DOCUMENTS = [
+    path for path in kept_files() if path.endswith(".md") and (path.startswith("docs/") or "/" not in path)
+]
 
 
 def prose(path: str) -> str:

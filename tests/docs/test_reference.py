@@ -38,7 +38,11 @@ def test_every_route_of_the_api_asks_for_a_permission_or_is_open_on_purpose(made
 
 def test_every_event_and_every_field_of_the_configuration_has_a_meaning(made: dict[str, str]) -> None:
     empty = re.compile(r"^\|.*\|  \|$", re.MULTILINE)
-    rows = [row for name in ("events.md", "configuration.md", "settings.md", "metrics.md") for row in empty.findall(made[name])]
+    rows = [
+        row
+        for name in ("events.md", "configuration.md", "settings.md", "metrics.md")
+        for row in empty.findall(made[name])
+    ]
     assert rows == []
 
 
@@ -52,12 +56,17 @@ def test_every_option_and_chapter_of_the_demonstration_is_documented() -> None:
 
     text = kept("demo.md")
     told = subprocess.run(
-        [sys.executable, "-m", "tocsin_demo.story", "--help"], cwd=ROOT / "src", capture_output=True, text=True
+        [sys.executable, "-m", "tocsin.cli", "demo", "--help"],
+        cwd=ROOT / "src",
+        capture_output=True,
+        text=True,
     )
     options = set(re.findall(r"--[a-z]+", told.stdout)) - {"--help"}
     assert told.returncode == 0
     assert set(re.findall(r"`(--[a-z]+)", text)) == options
-    chapters = re.findall(r"^\| (\w+) \| ", text.partition("## The story")[2].partition("## The JSON")[0], re.MULTILINE)
+    chapters = re.findall(
+        r"^\| (\w+) \| ", text.partition("## The story")[2].partition("## The JSON")[0], re.MULTILINE
+    )
     assert chapters[1:] == [chapter.__name__ for chapter in CHAPTERS]
 
 
