@@ -42,7 +42,8 @@ def browser_page(chromium: Path) -> Iterator[Page]:
         page.on("pageerror", lambda error: complaints.append(str(error)))
         yield page
         browser.close()
-    assert complaints == []
+    # A refused form comes back with status 409, which the browser notes by itself; nothing else may be there.
+    assert [complaint for complaint in complaints if "status of 409" not in complaint] == []
 
 
 def shows(where: Locator | Page, text: str) -> None:
@@ -90,10 +91,11 @@ def test_a_person_takes_an_incident_from_the_page_to_the_verified_record(
     shows(page, "version 2")
     page.get_by_label("What harm is it meant to stop?").fill("A group is denied more often since version 3.")
     press(page, "Request this action")
-    assert story.model.alias == "3"
+    expect(page.get_by_role("button", name="Approve this change")).to_be_visible()
+    assert story.model.alias() == "3"
     press(page, "Approve this change")
     story.server.until("the incident is contained", lambda: story.state()["status"] == "contained")
-    assert story.model.alias == "2"
+    assert story.model.alias() == "2"
     shows(page, "Sealed snapshot")
 
     # The decision of the playbook, a note, an update, the end.
@@ -101,16 +103,16 @@ def test_a_person_takes_an_incident_from_the_page_to_the_verified_record(
     page.locator("#answer-done").click()
     shows(page, "No further applicant is harmed.")
     page.goto(f"{base}/incidents/1")
-    page.get_by_label("Note", exact=True).fill("The branch in Harbour Street confirms it.")
+    page.locator("#note textarea").fill("The branch in Harbour Street confirms it.")
     press(page, "Add note")
     expect(page.get_by_role("region", name="Timeline")).to_contain_text("Harbour Street")
     _send_update(page)
     story.server.until(
         "the update reaches Ada", lambda: story.mails("ada", about="Retrain on repaired labels")
     )
-    _open(page, "Resolve")
+    _open(page, "#resolve")
     page.locator("#c-resolve").fill("Version 2 serves; version 3 is withdrawn.")
-    press(page, "Resolve")
+    page.locator("#resolve").get_by_role("button").click()
     story.server.until("the review opens", lambda: story.state()["status"] == "reviewing")
 
     _review(page, base)
@@ -118,16 +120,16 @@ def test_a_person_takes_an_incident_from_the_page_to_the_verified_record(
     _export(page, base, tmp_path)
 
 
-def _open(page: Page, summary: str) -> None:
+def _open(page: Page, folded: str) -> None:
     """Open a folded part unless it is open."""
-    part = page.locator("details", has=page.locator("summary", has_text=re.compile(f"^{summary}"))).first
+    part = page.locator(folded)
     if part.get_attribute("open") is None:
         part.locator("summary").first.click()
 
 
 def _send_update(page: Page) -> None:
-    form = page.locator("form", has=page.locator("input[name=template][value=update-responders]"))
-    _open(page, "Status update for responders")
+    form = page.locator("#update-update-responders")
+    _open(page, "#update-update-responders")
     fields = {
         "status": "Contained: version 2 serves.",
         "actions": "Went back to version 2.",
@@ -136,7 +138,7 @@ def _send_update(page: Page) -> None:
     }
     for name, text in fields.items():
         form.locator(f"[name={name}]").fill(text)
-    form.get_by_role("button").click()
+    form.locator("form").get_by_role("button").click()
 
 
 def _review(page: Page, base: str) -> None:
@@ -162,7 +164,7 @@ def _review(page: Page, base: str) -> None:
     page.locator("#i-owner").select_option("ada")
     page.locator("#i-due").fill(due)
     press(page, "Add action item")
-    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.locator(".problem")).to_be_visible()
     page.locator("#i-text").fill("Add a check of denial rates by group to the promotion of loan-approval")
     page.locator("#i-measure").fill("Promotion fails in the test when the gap is above 0.35")
     press(page, "Add action item")
