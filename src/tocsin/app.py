@@ -43,7 +43,7 @@ from tocsin.evidence.custody import CUSTODY
 from tocsin.evidence.note import NoteSigner
 from tocsin.incidents.incident import INCIDENT
 from tocsin.kernel.clock import UTC, Clock
-from tocsin.kernel.errors import Refused
+from tocsin.kernel.errors import Invalid, Refused
 from tocsin.response.communications.update import NOTICE
 from tocsin.response.containment.action import CONTAINMENT
 from tocsin.response.oncall.page import PAGE
@@ -119,8 +119,7 @@ def build(
         Refused: another server holds the data directory.
         Invalid: the configuration or a setting does not fit.
     """
-    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock = _lock(settings.data)
+    lock = _lock(_data_directory(settings.data))
     try:
         return _build(settings, clock or SystemClock(), sender, chance, lock, durable)
     except BaseException:
@@ -214,18 +213,35 @@ def _first_administrator(world: World, settings: Settings) -> str | None:
     if world.store.read(access.has_accounts):
         return None
     made = settings.admin_password or secrets.token_urlsafe(12)
-    access.create_account(
-        world,
-        email=settings.admin_email,
-        name="Administrator",
-        password=made,
-        role="administrator",
-        actor="system:start",
-    )
+    try:
+        access.create_account(
+            world,
+            email=settings.admin_email,
+            name="Administrator",
+            password=made,
+            role="administrator",
+            actor="system:start",
+        )
+    except Invalid as error:
+        raise Invalid(
+            error.why, where=f"TOCSIN_ADMIN_{(error.where or '').upper()}", mend=error.mend
+        ) from error
     return None if settings.admin_password else made
 
 
 # --- files of the data directory ------------------------------------------------------------------
+
+
+def _data_directory(data: Path) -> Path:
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Invalid(
+            f"{data} cannot be the data directory: {error.strerror}.",
+            where="TOCSIN_DATA",
+            mend="Name a directory that this user may write, with --data.",
+        ) from error
+    return data
 
 
 def _lock(data: Path) -> IO[str]:
@@ -250,7 +266,13 @@ def _lock(data: Path) -> IO[str]:
 def _key(path: Path, chance: Callable[[int], bytes]) -> bytes:
     """Return a secret of 32 bytes; made at first start, readable by the owner only."""
     if path.exists():
-        return path.read_bytes()
+        kept = path.read_bytes()
+        if len(kept) != 32:
+            raise Invalid(
+                f"{path} is not the key that was made: it has {len(kept)} and not 32 bytes.",
+                mend="Put it back from a backup; what it sealed cannot be read without it.",
+            )
+        return kept
     key = chance(32)
     _write_secret(path, key)
     return key

@@ -6,10 +6,13 @@ import dataclasses
 import json
 import logging
 import re
+import signal
 import socket
 import sys
+from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tocsin import app
 from tocsin.kernel.clock import to_wire
@@ -17,6 +20,7 @@ from tocsin.kernel.errors import Unavailable
 from tocsin.settings import Settings
 from tocsin.web import site
 
+HEAD_BYTES = 64 * 1024
 _SECRETS = re.compile(r"(tcn_[\w-]+|/k/[^/\s]+|/acknowledge/[^\s\"]+|Bearer \S+)")
 
 
@@ -35,6 +39,34 @@ class JsonLines(logging.Formatter):
             "message": _SECRETS.sub("[redacted]", text),
         }
         return json.dumps(line, ensure_ascii=False)
+
+
+class LimitedHead(HttpToolsProtocol):
+    """HTTP/1.1 whose request line and headers have an end; the parser by itself would collect them for ever."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._in_head = False
+        self._head_bytes = 0
+
+    def on_message_begin(self) -> None:
+        """Count anew."""
+        self._in_head, self._head_bytes = True, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Stop counting: bodies have limits of their own."""
+        self._in_head = False
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what arrived; end the connection when its head does not end."""
+        began_before = self._in_head
+        super().data_received(data)
+        if self._in_head and began_before:  # what began in this piece is shorter than the piece
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES:
+                self.send_400_response("The request line and the headers are too long.")
 
 
 def run(settings: Settings) -> None:
@@ -58,9 +90,12 @@ def run(settings: Settings) -> None:
         access_log=False,
         timeout_graceful_shutdown=10,
         timeout_keep_alive=30,
-        h11_max_incomplete_event_size=64 * 1024,
+        http=LimitedHead,
         server_header=False,
     )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # The server drains at the first of these and then raises it once more: that is the end that was asked for.
+        signal.signal(number, lambda *_: sys.exit(0))
     uvicorn.Server(config).run(sockets=[listener])
 
 

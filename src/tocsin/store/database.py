@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
@@ -45,7 +45,14 @@ class Database:
     def __init__(self, url: str, *, durable: bool = True) -> None:
         """`durable` False spares the disk's confirmation: for stories on a virtual clock, never for a server."""
         self._durable = durable
-        self.url = make_url(url)
+        try:
+            self.url = make_url(url)
+        except ArgumentError as error:  # its text would show the password
+            raise Invalid(
+                "This is not the address of a database.",
+                where="TOCSIN_DATABASE_URL",
+                mend="Write postgresql://user@host/name.",
+            ) from error
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if not self.is_sqlite and self.url.get_backend_name() != "postgresql":
             raise Invalid(

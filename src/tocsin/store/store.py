@@ -13,6 +13,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, insert, select
+from sqlalchemy.exc import DBAPIError
 
 from tocsin.kernel.clock import Clock
 from tocsin.kernel.errors import Unavailable
@@ -47,6 +48,16 @@ class Store:
         Raises:
             Unavailable: the schema is older than the program and `migrate` is False.
         """
+        try:
+            self._prepare(migrate)
+        except DBAPIError as error:
+            why = next(iter(str(error.orig).splitlines()), type(error.orig).__name__)
+            raise Unavailable(
+                f"The database cannot be opened: {why}.",
+                mend="See that it runs, is a database, and may be written.",
+            ) from error
+
+    def _prepare(self, migrate: bool) -> None:
         present = _revision(self.database)
         if migrate or present is None:
             upgrade(self.database)

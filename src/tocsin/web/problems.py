@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -56,26 +57,31 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
+        if tuple(first["loc"]) == ("body",):
+            return _not_an_object(request, first)
         if first["type"] == "json_invalid":
             return of_error(Malformed(f"The body is not JSON: {first['ctx']['error']}."), request)
-        faults = [
-            {"where": ".".join(str(part) for part in one["loc"][1:]), "why": one["msg"]}
-            for one in error.errors()
-        ]
-        why = f"{first['msg']}."
-        return problem(422, "invalid", "Not valid", why, request=request, where=where, problems=faults)
+        faults = [{"where": _where(one["loc"]), "why": one["msg"]} for one in error.errors()]
+        return problem(
+            422,
+            "invalid",
+            "Not valid",
+            f"{first['msg']}.",
+            request=request,
+            where=faults[0]["where"],
+            problems=faults,
+        )
 
     @app.exception_handler(HTTPException)
     async def plain(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 400 and "parsing the body" in str(error.detail):
+            return of_error(Malformed(UNREADABLE), request)
         slugs = {404: "not-found", 405: "method-not-allowed", 401: NotSignedIn.slug}
         slug = slugs.get(error.status_code, "http")
         answer = problem(
-            error.status_code,
-            slug,
-            str(error.detail),
-            f"{request.method} {request.url.path}: {error.detail}.",
-        )
+            error.status_code, slug, str(error.detail), f"{request.method} {request.url.path}: {error.detail}.",
+            request=request,
+        )  # fmt: skip
         for name, value in (error.headers or {}).items():
             answer.headers[name] = value
         return answer
@@ -84,3 +90,22 @@ def install(app: FastAPI) -> None:
     async def unforeseen(request: Request, error: Exception) -> Response:
         log.exception("unforeseen error on %s %s", request.method, request.url.path)
         return problem(500, "error", "Something went wrong", "It has been logged.", request=request)
+
+
+UNREADABLE = "The body cannot be read as JSON: it is not UTF-8, it is nested too deeply, or a number in it is too long."
+
+
+def _where(place: Sequence[int | str]) -> str:
+    return ".".join(str(part) for part in place if part not in ("body", "query", "path"))
+
+
+def _not_an_object(request: Request, fault: Mapping[str, Any]) -> Response:
+    """Return why the body as a whole is wrong: none, of another type, or not an object."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    mend = "Send a JSON object, with `Content-Type: application/json`."
+    if fault["type"] == "missing":
+        return of_error(Malformed("There is no body.", mend=mend), request)
+    if kind != "application/json" and not kind.endswith("+json"):
+        why = f"The body is {kind!r} and not JSON." if kind else "The body does not say that it is JSON."
+        return of_error(Malformed(why, mend=mend), request)
+    return of_error(Invalid("The body is JSON and not an object.", where="body", mend=mend), request)

@@ -135,7 +135,7 @@ def list_incidents(
     status: str | None = None,
     system: str | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    before: int | None = None,
+    before: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
 ) -> Response:
     """List incidents, newest first; `before` is the number to page on from."""
     table = tables.incident
