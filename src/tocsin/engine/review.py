@@ -28,11 +28,17 @@ from tocsin.store import tables
 from tocsin.store.jobs import Held
 from tocsin.store.transaction import Transaction, read_events
 
+UUID_LETTERS = 36
+"""Ids of accounts are UUIDs; only such an id is looked up."""
+
 
 def person_name(world: World, id: str) -> str:
-    """Return what a person of the catalog is called; the id itself for anybody else."""
+    """Return what a person of the catalog, or an account without one, is called; the id itself for anybody else."""
     known = world.catalog.current.people.get(id)
-    return known.name if known else id
+    if known is not None or len(id) != UUID_LETTERS:
+        return known.name if known else id
+    query = select(tables.account.c.name).where(tables.account.c.id == id)
+    return world.store.read(lambda connection: connection.execute(query).scalar_one_or_none()) or id
 
 
 def told(world: World, recorded: Sequence[tuple[int, Recorded]]) -> list[timeline.Entry]:
@@ -87,7 +93,8 @@ def gaps(tx: Transaction, world: World, system: str | None, moments: Times) -> t
     for monitor in catalog.monitors_of(watched.id):
         if monitor.dimension != "fairness":
             continue
-        during = _reading(tx, monitor.id, moments.detected_at, worst=True, since=moments.began_at)
+        harm_ended = moments.contained_at or moments.resolved_at
+        during = _reading(tx, monitor.id, harm_ended, worst=True, since=moments.began_at)
         before = _before(during)
         after = _reading(tx, monitor.id, tx.now, worst=False, since=moments.contained_at)
         found.append(

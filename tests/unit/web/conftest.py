@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import datetime as dt
 import re
+import secrets
+import shutil
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import insert
 
 from tocsin import app
 from tocsin.catalog.access import AccountRole
@@ -20,7 +26,9 @@ from tocsin.engine import access, declare
 from tocsin.engine.world import World
 from tocsin.kernel.clock import VirtualClock
 from tocsin.settings import Settings
+from tocsin.store import tables
 from tocsin.web import site
+from tocsin.web.permissions import SESSION_COOKIE
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it would rather have httpx2; the product itself uses httpx
@@ -98,20 +106,19 @@ class Place:
     def account(self, role: AccountRole) -> str:
         """Return the id of the account of `role`; the lead's is Ada's and the responder's is Bo's."""
         known = {one.email: one.id for one in self.world.store.read(access.accounts)}
-        email = email_of(role)
-        if email in known:
-            return known[email]
-        made = access.create_account(
-            self.world, email=email, name=role.title(), password=PASSWORD, role=role, actor="system:test"
-        )
-        return made.id
+        return known[email_of(role)]
 
     def signed_in(self, role: AccountRole = "lead") -> TestClient:
-        """Return a browser signed in as an account of `role`, through the form."""
-        self.account(role)
+        """Return a browser with a session of an account of `role`; the form itself is tested elsewhere."""
+        token = secrets.token_urlsafe()
+        now = self.clock.now()
+        row = {"digest": access.digest(token), "account": self.account(role), "created_at": now}
+        session = insert(tables.session).values(
+            **row, expires_at=now + dt.timedelta(hours=access.SESSION_HOURS)
+        )
+        self.world.store.run(lambda tx: tx.connection.execute(session).close())
         browser = self.client()
-        answer = browser.post("/sign-in", data={"email": email_of(role), "password": PASSWORD})
-        assert answer.status_code == 303, answer.text
+        browser.cookies.set(SESSION_COOKIE, token)
         return browser
 
     def declare(self, title: str = "The loan model denies one group far more often", **more: Any) -> int:
@@ -140,18 +147,41 @@ def send(browser: TestClient, path: str, *, seen_on: str = "/", **fields: str) -
     return browser.post(path, data={"csrf": token, **fields})
 
 
-def _build(folder: Path, *, configuration: str, **settings: Any) -> Place:
-    clock, sender = VirtualClock(T0), RecordingSender()
+@cache
+def _built(configuration: str) -> Path:
+    """Return a data directory with a migrated database, keys, `configuration` in force and an account of each role.
+
+    Made once and copied for each test: hashing the passwords alone would take a test most of its time.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="tocsin-web-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     config = None
     if configuration:
         config = folder / "configuration"
         config.mkdir()
         (config / "credit.yaml").write_text(configuration)
-    program = app.build(
-        Settings(data=folder / "data", config=config, admin_password=PASSWORD, **settings),
-        clock=clock,
-        sender=sender,
+    settings = Settings(
+        data=folder / "data", config=config, admin_email=email_of("administrator"), admin_password=PASSWORD
     )
+    program = app.build(settings, clock=VirtualClock(T0), sender=RecordingSender())
+    for role in ACCOUNT_ROLES:
+        if role != "administrator":
+            access.create_account(
+                program.world,
+                email=email_of(role),
+                name=role.title(),
+                password=PASSWORD,
+                role=role,
+                actor="system:test",
+            )
+    program.stop()
+    return folder / "data"
+
+
+def _build(folder: Path, *, configuration: str, **settings: Any) -> Place:
+    shutil.copytree(_built(configuration), folder / "data")
+    clock, sender = VirtualClock(T0), RecordingSender()
+    program = app.build(Settings(data=folder / "data", **settings), clock=clock, sender=sender)
     return Place(program, site.build(program), clock, sender)
 
 

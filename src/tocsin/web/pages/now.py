@@ -33,8 +33,16 @@ def now(request: Request, caller: Annotated[Caller, Depends(Needs("read"))]) -> 
     """Show what waits for the caller first."""
     world = program_of(request).world
     context = world.store.read(lambda connection: _read(connection, world, caller.who))
+    commanders = {row.id: person_name(world, row.commander) for row in context["active"] if row.commander}
     return page(
-        request, "now.html", title="Now", section="/", live_scope="", **context, on_call=_on_call(world)
+        request,
+        "now.html",
+        title="Now",
+        section="/",
+        live_scope="",
+        **context,
+        commanders=commanders,
+        on_call=_on_call(world),
     )
 
 
@@ -59,7 +67,6 @@ def _read(connection: Connection, world: World, who: str) -> dict[str, Any]:
         "active": found,
         "reviewing": connection.execute(reviewing).all(),
         "due": _due(found),
-        "commanders": {row.id: person_name(world, row.commander) for row in found if row.commander},
         "first_run": connection.execute(select(incident.c.id).limit(1)).first() is None,
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import RedirectResponse
@@ -43,7 +43,13 @@ async def sign_in(request: Request) -> Response:
         _, token = await in_thread(lambda: access.sign_in(program.world, email, given.get("password", "")))
     except TocsinError as error:
         return page(
-            request, "sign_in.html", title="Sign in", next=target, email=email, problem=error, status=error.status
+            request,
+            "sign_in.html",
+            title="Sign in",
+            next=target,
+            email=email,
+            problem=error,
+            status=error.status,
         )
     answer = RedirectResponse(target, 303)
     answer.set_cookie(
@@ -59,7 +65,10 @@ async def sign_in(request: Request) -> Response:
 
 def _same_site(request: Request) -> None:
     """Refuse a sign-in that another site sends (login CSRF); browsers say where a form came from."""
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+    here = {urlsplit(program_of(request).settings.public_url).netloc, request.headers.get("host", "")}
+    origin = request.headers.get("origin")
+    elsewhere = origin is not None and urlsplit(origin).netloc not in here
+    if elsewhere or request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise NotSignedIn("The form came from another site.", mend="Load the sign-in page again.")
 
 
