@@ -52,6 +52,7 @@ check-locks:
 
 check-generated:
 	@$(BIN)/python tools/schemas.py check
+	@PYTHONPATH=. $(BIN)/python tools/reference.py check
 
 check-duplicates:
 	@$(BIN)/python tools/duplicates.py
@@ -64,6 +65,7 @@ lock: setup ## resolve the locks anew (UPGRADE=--upgrade takes the newest versio
 
 generate: setup ## write the files that are made from the source
 	@$(BIN)/python tools/schemas.py make
+	@PYTHONPATH=. $(BIN)/python tools/reference.py make
 
 clean: ## remove caches and what was built; keeps .venv and data
 	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .coverage

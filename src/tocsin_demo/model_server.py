@@ -212,7 +212,6 @@ def main(argv: list[str] | None = None) -> int:
             NO_VERSION,
             window_seconds=asked.window_seconds,
             send_every_seconds=SEND_EVERY_SECONDS,
-            compress=False,  # on loopback it costs more than it saves
         )
     serving = Serving(asked.registry)
     server = JsonServer(ModelServer(serving, telemetry).answer, asked.port)

@@ -124,16 +124,17 @@ def _system(check: Check, system: System) -> None:
 
 
 def _probe_of_monitor(check: Check, system: str, path: Path, params: Mapping[str, str]) -> None:
-    name = params.get("monitor", "")
-    if not name:
+    key = "monitors" if "monitors" in params else "monitor"
+    names = [name.strip() for name in params.get(key, "").split(",") if name.strip()]
+    if not names:
         check.report(path, "The probe names no monitor.", "Add `monitor: <id>` below params.")
-        return
-    check.known((*path, "monitor"), "monitor", name)
-    monitor = check.documents.get("monitor", {}).get(name)
-    if isinstance(monitor, Monitor) and monitor.system != system:
-        check.report(
-            (*path, "monitor"), f"{name!r} watches {monitor.system!r}, not this system.", "Name another."
-        )
+    for name in names:
+        check.known((*path, key), "monitor", name)
+        monitor = check.documents.get("monitor", {}).get(name)
+        if isinstance(monitor, Monitor) and monitor.system != system:
+            check.report(
+                (*path, key), f"{name!r} watches {monitor.system!r}, not this system.", "Name another."
+            )
 
 
 def _component(check: Check, component: Component) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from sqlalchemy import and_, select
 
 from tocsin.catalog.system import Component, ContainmentAction, System
 from tocsin.connectors.ports import Acted
@@ -19,10 +20,13 @@ from tocsin.engine.follow import RECHECK_EVERY
 from tocsin.engine.world import World
 from tocsin.evidence.item import EvidenceItem
 from tocsin.incidents.incident import INCIDENT, OPEN, Contain, Incident, LoseContainment, Status
+from tocsin.kernel.clock import to_wire
 from tocsin.kernel.errors import NotFound, Refused
+from tocsin.kernel.event import wire_name
 from tocsin.response.containment import action as containment
 from tocsin.response.containment.action import CONTAINMENT, Check, Containment, SnapshotItem
 from tocsin.response.containment.preview import Change, Preview, blast_radius, dependents
+from tocsin.store import tables
 from tocsin.store.jobs import Held, Job
 from tocsin.store.transaction import Transaction
 
@@ -267,10 +271,17 @@ def _check(world: World, system: System, name: str, work: Work) -> Check:
     probe = system.probe(name)
     if probe is None:
         return Check(probe=name, holds="unknown", detail="The catalog no longer has this probe.")
-    since = {"since": work.state.observed_after.get("at", "")} if work.state.observed_after.get("at") else {}
-    given = {**work.action.params, **since}
+    given = {**work.action.params, "since": _acted_at(world, work)}
     answer = world.probe_connector(probe.connector).answer(probe.params, given)
     return Check(probe=name, holds=answer.answer, measured=answer.measured, detail=answer.detail)
+
+
+def _acted_at(world: World, work: Work) -> str:
+    """Return when the action was seen in effect: what was measured before says nothing about it."""
+    table = tables.event
+    acted = and_(table.c.stream == CONTAINMENT.stream(work.id), table.c.type == wire_name(containment.Acted))
+    when = select(table.c.at).where(acted).order_by(table.c.position).limit(1)
+    return to_wire(world.store.read(lambda connection: connection.execute(when).scalar_one()))
 
 
 def _record_verify(tx: Transaction, job: Held, request: Any, checks: Any, world: World) -> None:

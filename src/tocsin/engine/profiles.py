@@ -120,7 +120,12 @@ def window(
     table = tables.profile
     inside = and_(table.c.system == system, table.c.window_start >= start, table.c.window_start < end)
     if model_version is None:
-        newest = select(table.c.model_version).where(inside).order_by(table.c.window_start.desc()).limit(1)
+        newest = (
+            select(table.c.model_version)
+            .where(inside)
+            .order_by(table.c.window_start.desc(), table.c.received_at.desc())
+            .limit(1)
+        )
         model_version = connection.execute(newest).scalar_one_or_none() or ""
     query = select(table.c.body).where(and_(inside, table.c.model_version == model_version))
     merged, count = Profile(), 0

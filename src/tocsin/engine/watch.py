@@ -15,6 +15,7 @@ from tocsin.connectors.ports import Answer, Params
 from tocsin.engine import profiles
 from tocsin.engine.duty import ENGINE, Duty, Errand
 from tocsin.engine.world import World
+from tocsin.kernel.clock import from_wire
 from tocsin.kernel.errors import Invalid, NotFound
 from tocsin.signals import alarm
 from tocsin.signals.alarm import AlarmState, Transition
@@ -55,10 +56,11 @@ def _next_look(tx: Transaction, monitor: Monitor) -> None:
     )
 
 
-def look(world: World, monitor: Monitor) -> Reading:
-    """Return what `monitor` finds in its window now."""
+def look(world: World, monitor: Monitor, since: dt.datetime | None = None) -> Reading:
+    """Return what `monitor` finds in its window now, or in the part of it that lies after `since`."""
     now = world.clock.now()
     start = now - dt.timedelta(seconds=monitor.window_seconds)
+    start = max(start, since) if since else start
 
     def read(connection: Connection) -> tuple[profiles.Window, Any]:
         return (
@@ -167,7 +169,8 @@ def _give_up(tx: Transaction, job: Held, why: str, world: World) -> None:
 class MonitorProbe:
     """Answers a probe with fresh looks of monitors: yes when all are fine, no when one is beyond its threshold.
 
-    params: `monitors`, ids separated by commas.
+    params: `monitor`, one id, or `monitors`, several separated by commas. When an action is verified, `given` has `since`, the moment it
+    acted: only predictions made after it count, for those before it say nothing about it.
     """
 
     name = "monitor"
@@ -177,12 +180,16 @@ class MonitorProbe:
 
     def answer(self, params: Params, given: Params) -> Answer:
         """Return yes, no or unknown with each monitor's figures."""
-        names = [name.strip() for name in params.get("monitors", "").split(",") if name.strip()]
+        listed = params.get("monitors") or params.get("monitor", "")
+        names = [name.strip() for name in listed.split(",") if name.strip()]
         if not names:
             raise Invalid(
-                "A monitor probe names its monitors.", where="monitors", mend="Write `monitors: a, b`."
+                "A monitor probe names its monitors.",
+                where="monitors",
+                mend="Write `monitor: a`, or `monitors: a, b`.",
             )
-        readings = [look(self._world, self._monitor(name)) for name in names]
+        since = from_wire(given["since"]) if given.get("since") else None
+        readings = [look(self._world, self._monitor(name), since) for name in names]
         measured = {}
         for name, reading in zip(names, readings, strict=True):
             measured[name] = (

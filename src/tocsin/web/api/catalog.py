@@ -15,7 +15,7 @@ from tocsin.engine import configuration, predictions, profiles
 from tocsin.kernel.errors import Invalid, Malformed, NotFound
 from tocsin.signals.monitor import Reading
 from tocsin.store import tables
-from tocsin.web.api.answers import Body, answer, rows, world_of
+from tocsin.web.api.answers import Body, answer, rows, unpacked, world_of
 from tocsin.web.permissions import Caller, Needs
 
 router = APIRouter(prefix="/api/v1", tags=["catalog"])
@@ -117,7 +117,7 @@ Sender = Annotated[Caller, Depends(Needs("telemetry"))]
 
 
 async def _decoded(request: Request, kind: Any) -> Any:
-    body = await request.body()
+    body = unpacked(await request.body(), request.headers.get("content-encoding", ""))
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:

@@ -22,7 +22,20 @@ from tocsin.web.pages import (
 )  # fmt: skip
 from tocsin.web.pages.layout import HERE
 
-MODULES = (session, now, incidents, console, proof, run, containment, alerts, declare, catalog, review, access)
+MODULES = (
+    session,
+    now,
+    incidents,
+    console,
+    proof,
+    run,
+    containment,
+    alerts,
+    declare,
+    catalog,
+    review,
+    access,
+)
 """Every module with pages; each has a `router`."""
 
 
