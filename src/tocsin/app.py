@@ -224,7 +224,9 @@ def _first_administrator(world: World, settings: Settings) -> str | None:
         )
     except Invalid as error:
         raise Invalid(
-            error.why, where=f"TOCSIN_ADMIN_{(error.where or '').upper()}", mend=error.mend
+            error.why,
+            where="TOCSIN_ADMIN_PASSWORD" if error.where == "password" else "TOCSIN_ADMIN_EMAIL",
+            mend=error.mend,
         ) from error
     return None if settings.admin_password else made
 

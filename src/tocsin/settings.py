@@ -93,7 +93,7 @@ def from_environment(environment: Mapping[str, str] | None = None, **flags: obje
         if text not in (None, ""):
             values[name] = _read(name, kind, str(text))
     values.update({name: value for name, value in flags.items() if value is not None})
-    return Settings(**values).checked()  # type: ignore[arg-type]
+    return Settings(**values).checked()  # type: ignore[arg-type]  # the fields are checked by name above
 
 
 _FIELDS: dict[str, type] = {

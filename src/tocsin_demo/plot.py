@@ -85,7 +85,7 @@ class Story:
 
     def state(self) -> dict[str, Any]:
         """Return the incident as the API tells it."""
-        return self.api.get(self.at())["incident"]  # type: ignore[no-any-return]
+        return self.api.get(self.at())["incident"]  # type: ignore[no-any-return]  # JSON
 
     def readings(self) -> dict[str, dict[str, Any]]:
         """Return the last reading of every monitor, with how often it has looked."""
@@ -266,7 +266,7 @@ def _next_level(story: Story) -> dict[str, Any]:
 
 
 def _run(story: Story) -> dict[str, Any]:
-    return story.api.get(f"/api/v1/runs/{story.run}")  # type: ignore[no-any-return]
+    return story.api.get(f"/api/v1/runs/{story.run}")  # type: ignore[no-any-return]  # JSON
 
 
 def playbook(story: Story) -> dict[str, Any]:
@@ -448,7 +448,7 @@ def closing(story: Story) -> dict[str, Any]:
 
 def _review(story: Story) -> dict[str, Any] | None:
     try:
-        return story.api.get(story.at("/review"))  # type: ignore[no-any-return]
+        return story.api.get(story.at("/review"))  # type: ignore[no-any-return]  # JSON
     except ApiError as error:
         if error.status == 404:
             return None
@@ -537,7 +537,7 @@ def _attacks(story: Story) -> dict[str, str]:
     """Return what `verify` says about each way to tamper, by name."""
     assert story.export is not None
     files = sorted(path.relative_to(story.export) for path in story.export.rglob("*") if path.is_file())
-    victim = max(files, key=lambda path: (story.export / path).stat().st_size)  # type: ignore[operator]
+    victim = max(files, key=lambda path: (story.export / path).stat().st_size)  # type: ignore[operator]  # paths in the export are text
     caught = {}
     for name, tamper in TAMPERS.items():
         copy = story.exports / f"tampered-{secrets.token_hex(4)}"

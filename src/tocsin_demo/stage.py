@@ -179,7 +179,7 @@ class Stage:
 
     def served(self) -> dict[str, Any]:
         """Return what the model server says it serves."""
-        return _get(self.url("model") + "/version")  # type: ignore[no-any-return]
+        return _get(self.url("model") + "/version")  # type: ignore[no-any-return]  # JSON
 
     def recorded(self) -> int:
         """Return how many decisions the model server has told tocsin of."""

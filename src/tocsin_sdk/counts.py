@@ -105,7 +105,7 @@ def number_of(value: object) -> float | None:
     try:
         return float(value)  # type: ignore[arg-type]  # Decimal, Fraction and array scalars convert
     except OverflowError:  # an int beyond the floats
-        return math.inf if value > 0 else -math.inf  # type: ignore[operator]
+        return math.inf if value > 0 else -math.inf  # type: ignore[operator]  # never None here
     except Exception:  # it cannot be read as a number, whatever its __float__ says
         return None
 

@@ -38,7 +38,9 @@ def browser_page(chromium: Path) -> Iterator[Page]:
         browser = playwright.chromium.launch(executable_path=str(chromium), args=FLAGS)
         page = browser.new_context(accept_downloads=True, viewport={"width": 1280, "height": 900}).new_page()
         page.set_default_timeout(PATIENCE_MS)
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on(
+            "console", lambda message: complaints.append(message.text) if message.type == "error" else None
+        )
         page.on("pageerror", lambda error: complaints.append(str(error)))
         yield page
         browser.close()

@@ -135,7 +135,7 @@ def has_accounts(connection: Connection) -> bool:
 
 
 def _account(row: object) -> Account:
-    return Account(row.id, row.email, row.name, row.role, row.person)  # type: ignore[attr-defined]
+    return Account(row.id, row.email, row.name, row.role, row.person)  # type: ignore[attr-defined]  # a row of the account table
 
 
 def _person_of(world: World, email: str) -> str | None:

@@ -108,8 +108,8 @@ class Place:
         known = {one.email: one.id for one in self.world.store.read(access.accounts)}
         return known[email_of(role)]
 
-    def signed_in(self, role: AccountRole = "lead") -> TestClient:
-        """Return a browser with a session of an account of `role`; the form itself is tested elsewhere."""
+    def session(self, role: AccountRole = "lead") -> str:
+        """Return the token of a new session of an account of `role`; the form itself is tested elsewhere."""
         token = secrets.token_urlsafe()
         now = self.clock.now()
         row = {"digest": access.digest(token), "account": self.account(role), "created_at": now}
@@ -117,8 +117,12 @@ class Place:
             **row, expires_at=now + dt.timedelta(hours=access.SESSION_HOURS)
         )
         self.world.store.run(lambda tx: tx.connection.execute(session).close())
+        return token
+
+    def signed_in(self, role: AccountRole = "lead") -> TestClient:
+        """Return a browser with a session of an account of `role`."""
         browser = self.client()
-        browser.cookies.set(SESSION_COOKIE, token)
+        browser.cookies.set(SESSION_COOKIE, self.session(role))
         return browser
 
     def declare(self, title: str = "The loan model denies one group far more often", **more: Any) -> int:
@@ -178,9 +182,10 @@ def _built(configuration: str) -> Path:
     return folder / "data"
 
 
-def _build(folder: Path, *, configuration: str, **settings: Any) -> Place:
+def build(folder: Path, *, configuration: str = CONFIGURATION, clock: Any = None, **settings: Any) -> Place:
+    """Return an installation in `folder`; `clock` is virtual unless one is given."""
     shutil.copytree(_built(configuration), folder / "data")
-    clock, sender = VirtualClock(T0), RecordingSender()
+    clock, sender = clock or VirtualClock(T0), RecordingSender()
     program = app.build(Settings(data=folder / "data", **settings), clock=clock, sender=sender)
     return Place(program, site.build(program), clock, sender)
 
@@ -196,7 +201,7 @@ def make_place(tmp_path: Path) -> Iterator[Make]:
     def make(*, configuration: str = CONFIGURATION, **settings: Any) -> Place:
         folder = tmp_path / f"place-{len(made)}"
         folder.mkdir()
-        made.append(_build(folder, configuration=configuration, **settings))
+        made.append(build(folder, configuration=configuration, **settings))
         return made[-1]
 
     yield make
@@ -213,6 +218,6 @@ def place(make_place: Make) -> Place:
 @pytest.fixture(scope="module")
 def shared_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """An installation for tests that change nothing another test of the module looks at."""
-    built = _build(tmp_path_factory.mktemp("web"), configuration=CONFIGURATION)
+    built = build(tmp_path_factory.mktemp("web"))
     yield built
     built.program.stop()

@@ -173,7 +173,7 @@ async def declare_incident(request: Request, caller: Responder) -> Response:
     world = program_of(request).world
     given = await fields(request)
     if given.get("do") == "preview":
-        return await in_thread(lambda: _previewed(request, world, given))  # type: ignore[no-any-return]
+        return await in_thread(lambda: _previewed(request, world, given))  # type: ignore[no-any-return]  # in_thread returns what the work returns
 
     def work(given: dict[str, str]) -> str:
         if not given.get("title"):

@@ -7,11 +7,11 @@
 
   // --- live: one stream a page. When something changed, the page is fetched anew and its live parts take on
   // what differs, node by node: focus stays, what is open stays open, what somebody typed stays typed.
-  var heard = 0, source = null, told = document.querySelector("[data-live-state]");
+  var heard = 0, source = null, broken = false, told = document.querySelector("[data-live-state]");
   function showState() {
     if (!told || !source) return;
     var seconds = Math.round((Date.now() - heard) / 1000);
-    var lost = source.readyState === 2 || seconds > 25;
+    var lost = broken || seconds > 25;  // a heartbeat comes every ten seconds
     var line = told.closest(".live");
     line.classList.toggle("lost", lost);
     if (lost) line.setAttribute("role", "status"); else line.removeAttribute("role");
@@ -30,6 +30,7 @@
     ["hello", "heartbeat", "changed"].forEach(function (name) {
       source.addEventListener(name, function () {
         heard = Date.now();
+        broken = false;
         if (name === "changed" || (name === "hello" && greeted)) later();
         if (name === "hello") greeted = true;
         showState();
@@ -37,9 +38,10 @@
     });
     // A browser gives up for good when the answer is not a stream, such as while the server starts again.
     source.addEventListener("error", function () {
+      broken = true;
+      showState();
       if (source.readyState === 2) setTimeout(function () { source.close(); connect(); later(); }, 5000);
     });
-    setInterval(showState, 1000);
   }
   var waits = null, fetching = false, again = false;
   function later() {
@@ -168,7 +170,7 @@
     return minutes + " min";
   }
   tick();
-  setInterval(tick, 1000);
+  setInterval(function () { tick(); showState(); }, 1000);
   connect();
 
   // --- keys: single letters move there and press nothing; off when the person says so, never while typing
