@@ -42,10 +42,12 @@ def serve(
     config: Path | None, data: Path | None, host: str | None, port: int | None, open_intake: bool | None
 ) -> None:
     """Run the server."""
-    from tocsin.serve import run
     from tocsin.settings import from_environment
 
-    run(from_environment(config=config, data=data, host=host, port=port, open_intake=open_intake))
+    settings = from_environment(config=config, data=data, host=host, port=port, open_intake=open_intake)
+    from tocsin.serve import run  # takes seconds: a setting that does not fit is told at once
+
+    run(settings)
 
 
 @main.command()

@@ -69,6 +69,15 @@ class LimitedHead(HttpToolsProtocol):
                 self.send_400_response("The request line and the headers are too long.")
 
 
+class Draining(uvicorn.Server):
+    """Ends the live pages first: they would hold the end up for as long as somebody looks at them."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop taking connections and finish those that are open."""
+        self.config.app.state.hub.close()  # type: ignore[union-attr]  # it is the app that site.build made
+        await super().shutdown(sockets)
+
+
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; then finish what is in hand."""
     handler = logging.StreamHandler(sys.stderr)
@@ -96,7 +105,7 @@ def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         # The server drains at the first of these and then raises it once more: that is the end that was asked for.
         signal.signal(number, lambda *_: sys.exit(0))
-    uvicorn.Server(config).run(sockets=[listener])
+    Draining(config).run(sockets=[listener])
 
 
 def _listen(settings: Settings) -> socket.socket:
