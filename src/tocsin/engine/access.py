@@ -8,6 +8,8 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import hashlib
+import ipaddress
+import threading
 from dataclasses import dataclass
 from typing import get_args
 
@@ -35,7 +37,12 @@ FAILURES_ALLOWED = 10
 FAILURE_WINDOW = dt.timedelta(minutes=10)
 ROLES: tuple[AccountRole, ...] = get_args(AccountRole)
 
+HASHES_AT_ONCE = 2
+HASH_PATIENCE_SECONDS = 10.0
+
 _hasher = PasswordHasher()
+_hashing = threading.BoundedSemaphore(HASHES_AT_ONCE)
+"""Each hash takes 64 MiB on purpose: forty at once would take the memory of the whole machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +91,7 @@ def create_account(
         raise Invalid(f"{role!r} is not a role.", where="role", mend=f"Use one of {', '.join(ROLES)}.")
     if len(password) < SHORTEST_PASSWORD:
         raise Invalid(f"A password has at least {SHORTEST_PASSWORD} characters.", where="password")
-    hashed = _hasher.hash(password)
+    hashed = _hash(password)
     known = person or _person_of(world, email)
 
     def create(tx: Transaction) -> Account:
@@ -146,24 +153,33 @@ def _person_of(world: World, email: str) -> str | None:
 # --- sign-in --------------------------------------------------------------------------------------
 
 
-def sign_in(world: World, email: str, password: str) -> tuple[Account, str]:
-    """Return the account and a fresh session token.
+def sign_in(world: World, email: str, password: str, *, source: str = "") -> tuple[Account, str]:
+    """Return the account and a fresh session token. `source` is the network address of the one who asks.
+
+    An attempt is counted before the password is looked at, so that many at once are not more than many in turn.
 
     Raises:
         NotSignedIn: address or password is wrong; which one is not said.
-        Unavailable: too many failures lately for this address.
+        Unavailable: too many failures lately for this address from this source, or too many sign-ins at once.
     """
     email = email.strip().lower()
+    attempt = _count_attempt(world, email, source)
     row = world.store.read(
         lambda c: c.execute(select(tables.account).where(tables.account.c.email == email)).first()
     )
-    _throttle(world, email)
-    if not _matches(row.password if row else None, password) or row is None or row.disabled:
-        _note_failure(world, email, row.id if row else None)
+    try:
+        right = _matches(row.password if row else None, password)
+    except Unavailable:
+        world.store.run(lambda tx: _forget_attempt(tx, attempt))
+        raise
+    if not right or row is None or row.disabled:
+        if row is not None:
+            _note_refusal(world, row.id, "The account is disabled." if right else "The password was wrong.")
         raise NotSignedIn("The address or the password is wrong.", mend="Try again, or ask an administrator.")
     token = secret(world, "")
 
     def open_session(tx: Transaction) -> Account:
+        _forget_attempt(tx, attempt)
         expires = tx.now + dt.timedelta(hours=SESSION_HOURS)
         tx.connection.execute(delete(tables.session).where(tables.session.c.expires_at < tx.now))
         tx.connection.execute(
@@ -184,37 +200,74 @@ def sign_in(world: World, email: str, password: str) -> tuple[Account, str]:
     return world.store.run(open_session), token
 
 
+def _hash(password: str) -> str:
+    with _Turn():
+        return _hasher.hash(password)
+
+
 _UNKNOWN = _hasher.hash("nobody has this password")
 
 
 def _matches(hashed: str | None, password: str) -> bool:
     """Check a password; an unknown address takes as long as a known one."""
-    try:
-        _hasher.verify(hashed or _UNKNOWN, password)
-    except VerificationError:
-        return False
+    with _Turn():
+        try:
+            _hasher.verify(hashed or _UNKNOWN, password)
+        except VerificationError:
+            return False
     return hashed is not None
 
 
-def _throttle(world: World, email: str) -> None:
-    table, since = tables.sign_in_failure, world.clock.now() - FAILURE_WINDOW
-    recent = select(func.count()).where(and_(table.c.email == email, table.c.at > since))
-    if world.store.read(lambda connection: connection.execute(recent).scalar_one()) >= FAILURES_ALLOWED:
-        raise Unavailable(
-            "Too many failed attempts for this address.", mend="Wait ten minutes, then try again."
-        )
+class _Turn:
+    """One of the few turns at the password hash; raises `Unavailable` for whoever would wait too long."""
+
+    def __enter__(self) -> None:
+        if not _hashing.acquire(timeout=HASH_PATIENCE_SECONDS):
+            raise Unavailable("Too many people sign in at once.", mend="Try again in a moment.")
+
+    def __exit__(self, *_: object) -> None:
+        _hashing.release()
 
 
-def _note_failure(world: World, email: str, account: str | None) -> None:
-    def note(tx: Transaction) -> None:
-        table = tables.sign_in_failure
+def _network(source: str) -> str:
+    """Return what counts as one source: an IPv4 address, or the /64 that one IPv6 subscriber has."""
+    try:
+        address = ipaddress.ip_address(source)
+    except ValueError:
+        return source[:80]
+    return str(address) if address.version == 4 else str(ipaddress.ip_network((address, 64), strict=False))
+
+
+def _count_attempt(world: World, email: str, source: str) -> int:
+    """Count an attempt as failed until it succeeds; return its number. Checked and counted in one transaction.
+
+    Per address and source: a stranger who guesses an administrator's password locks out only themselves.
+    """
+    table = tables.sign_in_failure
+    email, network = email[:200], _network(source)
+
+    def count(tx: Transaction) -> int:
         tx.connection.execute(delete(table).where(table.c.at < tx.now - FAILURE_WINDOW))
-        tx.connection.execute(insert(table).values(email=email[:200], at=tx.now))
-        if account is not None:
-            command = SignIn(account=account, refused="The password was wrong.")
-            tx.execute(ACCESS, INSTALLATION, command, actor=f"account:{account}", scope=INSTALLATION)
+        mine = and_(table.c.email == email, table.c.source == network)
+        if tx.connection.execute(select(func.count()).where(mine)).scalar_one() >= FAILURES_ALLOWED:
+            raise Unavailable(
+                "Too many failed attempts for this address.", mend="Wait ten minutes, then try again."
+            )
+        new = insert(table).values(email=email, source=network, at=tx.now).returning(table.c.id)
+        return int(tx.connection.execute(new).scalar_one())
 
-    world.store.run(note)
+    return world.store.run(count)
+
+
+def _forget_attempt(tx: Transaction, attempt: int) -> None:
+    tx.connection.execute(delete(tables.sign_in_failure).where(tables.sign_in_failure.c.id == attempt))
+
+
+def _note_refusal(world: World, account: str, why: str) -> None:
+    command = SignIn(account=account, refused=why)
+    world.store.run(
+        lambda tx: tx.execute(ACCESS, INSTALLATION, command, actor=f"account:{account}", scope=INSTALLATION)
+    )
 
 
 def session_account(world: World, token: str) -> Account | None:

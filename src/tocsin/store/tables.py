@@ -400,6 +400,7 @@ sign_in_failure = _table(
     "sign_in_failure",
     Column("id", BigId, primary_key=True, autoincrement=True),
     Column("email", String(200), nullable=False),
+    Column("source", String(80), nullable=False),
     Column("at", Moment, nullable=False),
-    Index("sign_in_failure_email", "email", "at"),
+    Index("sign_in_failure_email", "email", "source", "at"),
 )

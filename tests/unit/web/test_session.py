@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import inspect
 import re
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from urllib.parse import quote, unquote
 
 import pytest
@@ -12,9 +17,11 @@ from sqlalchemy import func, select
 from tests.unit.web.conftest import PASSWORD, Make, Place, csrf_of, send
 from tocsin.engine import access
 from tocsin.incidents.incident import INCIDENT
+from tocsin.kernel.errors import NotSignedIn, Unavailable
 from tocsin.response.oncall.link import read_link, sign_link
 from tocsin.response.oncall.page import PAGE
 from tocsin.store import tables
+from tocsin.web import operations
 from tocsin.web.permissions import SESSION_COOKIE
 
 ADA = {"email": "ada@example.org", "password": PASSWORD}
@@ -102,6 +109,66 @@ def test_ten_failures_close_an_address_for_ten_minutes(place: Place) -> None:
     assert (refused.status_code, "Too many failed attempts" in refused.text) == (503, True)
     place.clock.set(place.clock.now() + access.FAILURE_WINDOW + dt.timedelta(seconds=1))
     assert browser.post("/sign-in", data=ADA).status_code == 303
+
+
+def test_a_stranger_who_guesses_does_not_lock_out_the_administrator(place: Place) -> None:
+    for _ in range(access.FAILURES_ALLOWED + 1):
+        with pytest.raises((NotSignedIn, Unavailable)):
+            access.sign_in(place.world, ADA["email"], "wrong", source="203.0.113.9")
+    assert access.sign_in(place.world, **ADA, source="198.51.100.1")[0].email == ADA["email"]
+
+
+def test_many_addresses_of_one_ipv6_subscriber_are_one_source(place: Place) -> None:
+    for last in range(access.FAILURES_ALLOWED):
+        with pytest.raises(NotSignedIn):
+            access.sign_in(place.world, ADA["email"], "wrong", source=f"2001:db8::{last:x}")
+    with pytest.raises(Unavailable):
+        access.sign_in(place.world, **ADA, source="2001:db8::ffff")
+    assert access.sign_in(place.world, **ADA, source="2001:db8:0:1::1")[1]
+
+
+def test_guesses_sent_at_once_are_not_more_than_guesses_in_turn(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each attempt is counted before its password is looked at, and few passwords are looked at together."""
+    place.world.store.writer.start()
+    guard, inside, most, looked = threading.Lock(), [0], [0], [0]
+    verify = access._hasher.verify
+
+    def counted(*given: str) -> bool:
+        with guard:
+            looked[0] += 1
+            inside[0] += 1
+            most[0] = max(most[0], inside[0])
+        try:
+            return verify(*given)
+        finally:
+            with guard:
+                inside[0] -= 1
+
+    monkeypatch.setattr(access, "_hasher", SimpleNamespace(verify=counted))
+
+    def guess(number: int) -> type[Exception]:
+        with pytest.raises((NotSignedIn, Unavailable)) as found:
+            access.sign_in(place.world, ADA["email"], f"guess {number}", source="203.0.113.9")
+        return found.type
+
+    with ThreadPoolExecutor(40) as pool:
+        told = Counter(pool.map(guess, range(40)))
+    assert told == {NotSignedIn: access.FAILURES_ALLOWED, Unavailable: 40 - access.FAILURES_ALLOWED}
+    assert looked == [access.FAILURES_ALLOWED]
+    assert most[0] <= access.HASHES_AT_ONCE
+
+
+def test_a_right_password_is_not_counted_as_a_failure(place: Place) -> None:
+    for _ in range(access.FAILURES_ALLOWED + 1):
+        access.sign_in(place.world, **ADA, source="203.0.113.9")
+    count = select(func.count()).select_from(tables.sign_in_failure)
+    assert place.world.store.read(lambda connection: connection.execute(count).scalar_one()) == 0
+
+
+def test_the_sign_of_life_needs_no_worker_thread() -> None:
+    assert inspect.iscoroutinefunction(operations.alive)
 
 
 def test_failures_of_one_address_do_not_close_another(place: Place) -> None:

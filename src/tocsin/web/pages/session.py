@@ -40,7 +40,8 @@ async def sign_in(request: Request) -> Response:
     email, target = given.get("email", ""), _safe(given.get("next", "/"))
     try:
         _same_site(request)
-        _, token = await in_thread(lambda: access.sign_in(program.world, email, given.get("password", "")))
+        source, password = request.client.host if request.client else "", given.get("password", "")
+        _, token = await in_thread(lambda: access.sign_in(program.world, email, password, source=source))
     except TocsinError as error:
         return page(
             request,

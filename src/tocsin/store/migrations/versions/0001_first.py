@@ -421,11 +421,12 @@ def upgrade() -> None:
             "id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False
         ),
         sa.Column("email", sa.String(length=200), nullable=False),
+        sa.Column("source", sa.String(length=80), nullable=False),
         sa.Column("at", Moment(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("sign_in_failure", schema=None) as batch_op:
-        batch_op.create_index("sign_in_failure_email", ["email", "at"], unique=False)
+        batch_op.create_index("sign_in_failure_email", ["email", "source", "at"], unique=False)
 
     op.create_table(
         "stream",
