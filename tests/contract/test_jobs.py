@@ -70,3 +70,39 @@ def test_jobs_come_oldest_first(store: Store) -> None:
     schedule(store, "young")
     schedule(store, "old", due=T0 - dt.timedelta(hours=1))
     assert [held.key for held in claim(store, "t")] == ["old", "young"]
+
+
+def test_what_is_due_can_be_taken_once_and_is_then_done(store: Store) -> None:
+    schedule(store, "young")
+    schedule(store, "old", due=T0 - dt.timedelta(hours=1))
+    schedule(store, "later", due=T0 + dt.timedelta(hours=1))
+    ids = store.read(lambda c: jobs.due(c, now=T0, limit=10, kinds=["x", "y"]))
+    assert store.read(lambda c: jobs.due(c, now=T0, limit=1, kinds=["x"])) == ids[:1]
+    assert store.read(lambda c: jobs.due(c, now=T0, limit=10, kinds=["y"])) == []
+    taken = [store.run(lambda tx, one=one: jobs.take(tx.connection, one, T0)) for one in ids]  # type: ignore[misc]
+    assert [held and (held.key, held.attempt) for held in taken] == [("old", 1), ("young", 1)]
+    assert store.run(lambda tx: jobs.take(tx.connection, ids[0], T0)) is None
+    assert store.read(lambda c: jobs.due(c, now=T0, limit=10, kinds=["x"])) == []
+
+
+def test_a_job_can_be_claimed_when_it_is_due_or_its_lease_ran_out(store: Store) -> None:
+    def claimable(now: dt.datetime = T0, kind: str = "x") -> bool:
+        return store.read(lambda c: jobs.any_claimable(c, now=now, kinds=[kind]))
+
+    assert not claimable()
+    schedule(store, "a")
+    assert claimable()
+    assert not claimable(kind="y")
+    assert not claimable(T0 - dt.timedelta(seconds=1))
+    claim(store, "t")
+    assert not claimable()
+    schedule(store, "b")
+    claim(store, "frozen", lease=-1)
+    assert claimable()
+
+
+def test_of_many_jobs_only_the_new_ones_are_inserted(store: Store) -> None:
+    schedule(store, "a")
+    again = [Job(kind="x", key=key, due_at=T0) for key in ("a", "b", "c", "b")]
+    assert store.run(lambda tx: jobs.schedule(tx.connection, again)) == 2
+    assert {held.key for held in claim(store, "t")} == {"a", "b", "c"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 
@@ -144,6 +145,28 @@ def _task(order: list[str], name: str) -> object:
     from tocsin.store.writer import _Task
 
     return _Task(lambda group: order.append(name), Future())
+
+
+def test_a_refused_command_takes_nothing_with_it_wherever_it_stands_in_its_group(
+    open_store: Callable[..., Store],
+) -> None:
+    store = open_store(threaded=True)
+    id = store.run(declare())
+    queued = threading.Event()
+
+    def opens(tx: Transaction) -> None:  # refused itself, so that the next in line begins a group
+        queued.wait(30)
+        raise Refused("Not this one.")
+
+    good, bad = note(id, "kept"), note("none", "refused")
+    answers = [store.submit(command) for command in (opens, bad, good, bad, bad, good, good, bad)]
+    queued.set()
+    assert [isinstance(answer.exception(30), Refused) for answer in answers] == [
+        True, True, False, True, True, False, False, True,
+    ]  # fmt: skip
+    assert store.read(log_size) == 4
+    assert [one.position for _, one in store.events(scope=id)] == [1, 2, 3, 4]
+    assert store.events(scope="none") == []
 
 
 def test_the_inbox_is_read_in_order_from_its_cursor(store: Store) -> None:

@@ -262,6 +262,15 @@ class Runner:
         except Exception as error:
             self._errand_failed(errand, held, error)
 
+    def _give_up(self, tx: Transaction, errand: Errand, held: Held, text: str) -> None:
+        """Tell the record; a rule that refuses it must not keep the job alive."""
+        assert errand.give_up is not None
+        try:
+            with tx.savepoint():
+                errand.give_up(tx, held, text, self.world)
+        except Refused as refusal:
+            log.warning("giving up %s was refused: %s", held.key, refusal)
+
     def _errand_failed(self, errand: Errand, held: Held, error: Exception) -> None:
         if not isinstance(error, Later):
             log.warning("errand %s failed: %s", held.key, error, exc_info=error)
@@ -270,7 +279,7 @@ class Runner:
         def note(tx: Transaction) -> None:
             if held.attempt >= errand.attempts:
                 if jobs.fail(tx.connection, held, tx.now, text) and errand.give_up:
-                    errand.give_up(tx, held, text, self.world)
+                    self._give_up(tx, errand, held, text)
                 return
             pause = (
                 dt.timedelta(seconds=error.seconds)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, insert, select, update
 
 from tocsin.store.tables import cursor, inbox
 
-CURSOR = "inbox"
+CURSOR, OFFSET = "inbox", "inbox.offset"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,33 @@ def undelivered(connection: Connection, limit: int) -> list[Accepted]:
 def advance(connection: Connection, position: int) -> None:
     """Move the cursor to `position`, in the same transaction as what was derived."""
     connection.execute(update(cursor).where(cursor.c.name == CURSOR).values(position=position))
+
+
+def offset(connection: Connection) -> int:
+    """Return how many reports of the next body have been derived already: a large one is derived in parts."""
+    query = select(cursor.c.position).where(cursor.c.name == OFFSET)
+    return int(connection.execute(query).scalar_one_or_none() or 0)
+
+
+def set_offset(connection: Connection, count: int) -> None:
+    """Remember how many reports of the next body have been derived; 0 when it is done."""
+    changed = connection.execute(update(cursor).where(cursor.c.name == OFFSET).values(position=count))
+    if changed.rowcount == 0:
+        connection.execute(insert(cursor).values(name=OFFSET, position=count))
+
+
+def find(connection: Connection, id: int) -> Accepted | None:
+    """Return a quarantined body, or None."""
+    query = select(inbox).where(inbox.c.id == id, inbox.c.quarantined.is_(True))
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    return Accepted(row.id, row.received_at, row.format, row.integration, bytes(row.body), row.note)
+
+
+def release(connection: Connection, id: int) -> None:
+    """Take a body out of quarantine: it has been derived."""
+    connection.execute(update(inbox).where(inbox.c.id == id).values(quarantined=False, reason=None))
 
 
 def quarantine(connection: Connection, id: int, reason: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, and_, func, or_, select, text, update
+from sqlalchemy import Connection, and_, bindparam, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as lite_insert
 
@@ -43,6 +43,49 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     token: str
 
 
+# Every statement is made once: composing one costs more than carrying it out.
+_NEW = {
+    name: insert(job).on_conflict_do_nothing(index_elements=["key"]).returning(job.c.id)
+    for name, insert in (("sqlite", lite_insert), ("postgresql", pg_insert))
+}
+_LEASE_TIME = {
+    "sqlite": text("SELECT CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"),
+    "postgresql": text("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"),
+}
+_OLDEST_FIRST = (
+    select(job.c.id)
+    .where(job.c.kind.in_(bindparam("kinds", expanding=True)))
+    .order_by(job.c.due_at, job.c.id)
+    .limit(bindparam("most"))
+)
+_IS_DUE = and_(job.c.state == WAITING, job.c.due_at <= bindparam("now"))
+_LEASE_RAN_OUT = and_(job.c.state == LEASED, job.c.lease_until < bindparam("lease_time"))
+_DUE = _OLDEST_FIRST.where(_IS_DUE)
+_CLAIMABLE = _OLDEST_FIRST.where(or_(_IS_DUE, _LEASE_RAN_OUT))
+_CLAIMABLE_LOCKED = _CLAIMABLE.with_for_update(skip_locked=True)
+_LEASE = (
+    update(job)
+    .where(job.c.id.in_(bindparam("ids", expanding=True)))
+    .values(
+        state=LEASED,
+        lease_token=bindparam("token"),
+        lease_until=bindparam("until"),
+        attempts=job.c.attempts + 1,
+    )
+    .returning(job)
+)
+_TAKE = (
+    update(job)
+    .where(and_(job.c.id == bindparam("of_id"), job.c.state == WAITING))
+    .values(state=DONE, done_at=bindparam("now"), attempts=job.c.attempts + 1, error=None)
+    .returning(job)
+)
+_CLOSE = update(job).where(
+    and_(job.c.id == bindparam("of_id"), job.c.lease_token == bindparam("of_token"), job.c.state == LEASED)
+)
+_NEXT_DUE = select(func.min(job.c.due_at)).where(job.c.state == WAITING)
+
+
 def schedule(connection: Connection, jobs: Sequence[Job]) -> int:
     """Insert `jobs` whose keys are new; return how many were."""
     if not jobs:
@@ -59,21 +102,30 @@ def schedule(connection: Connection, jobs: Sequence[Job]) -> int:
         }
         for one in jobs
     ]
-    new = lite_insert(job) if connection.dialect.name == "sqlite" else pg_insert(job)
-    inserted = 0
-    for row in rows:
-        one_row = new.values(**row).on_conflict_do_nothing(index_elements=["key"]).returning(job.c.id)
-        inserted += connection.execute(one_row).first() is not None
-    return inserted
+    return len(connection.execute(_NEW[connection.dialect.name], rows).all())
 
 
 def lease_time(connection: Connection) -> dt.datetime:
     """Return the database's own time."""
-    if connection.dialect.name == "sqlite":
-        sql = "SELECT CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"
-    else:
-        sql = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)"
-    return EPOCH + int(connection.execute(text(sql)).scalar_one()) * MICROSECOND
+    told = connection.execute(_LEASE_TIME[connection.dialect.name]).scalar_one()
+    return EPOCH + int(told) * MICROSECOND
+
+
+def due(connection: Connection, *, now: dt.datetime, limit: int, kinds: Sequence[str]) -> list[int]:
+    """Return the ids of up to `limit` waiting jobs of `kinds` that are due at `now`; oldest first."""
+    return list(connection.execute(_DUE, {"now": now, "most": limit, "kinds": kinds}).scalars())
+
+
+def take(connection: Connection, id: int, now: dt.datetime) -> Held | None:
+    """Mark a waiting job done in the transaction that does it, and return it; None when it waits no more."""
+    row = connection.execute(_TAKE, {"of_id": id, "now": now}).one_or_none()
+    return None if row is None else _held(row, "")
+
+
+def any_claimable(connection: Connection, *, now: dt.datetime, kinds: Sequence[str]) -> bool:
+    """Return whether `claim` would find a job."""
+    asked = {"now": now, "lease_time": lease_time(connection), "most": 1, "kinds": kinds}
+    return connection.execute(_CLAIMABLE, asked).first() is not None
 
 
 def claim(
@@ -87,45 +139,26 @@ def claim(
 ) -> list[Held]:
     """Lease up to `limit` jobs of `kinds` that are due at `now`, or whose earlier lease ran out; oldest first."""
     held_at = lease_time(connection)
-    due = or_(
-        and_(job.c.state == WAITING, job.c.due_at <= now),
-        and_(job.c.state == LEASED, job.c.lease_until < held_at),
-    )
-    chosen = (
-        select(job.c.id)
-        .where(due, job.c.kind.in_(kinds))
-        .order_by(job.c.due_at, job.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    ids = [row.id for row in connection.execute(chosen)]
+    asked = {"now": now, "lease_time": held_at, "most": limit, "kinds": kinds}
+    ids = list(connection.execute(_CLAIMABLE_LOCKED, asked).scalars())
     if not ids:
         return []
-    taken = (
-        update(job)
-        .where(job.c.id.in_(ids))
-        .values(
-            state=LEASED,
-            lease_token=token,
-            lease_until=held_at + dt.timedelta(seconds=lease_seconds),
-            attempts=job.c.attempts + 1,
-        )
-        .returning(job)
+    lease = {"ids": ids, "token": token, "until": held_at + dt.timedelta(seconds=lease_seconds)}
+    rows = sorted(connection.execute(_LEASE, lease), key=lambda row: (row.due_at, row.id))
+    return [_held(row, token) for row in rows]
+
+
+def _held(row: Any, token: str) -> Held:
+    return Held(
+        id=row.id,
+        kind=row.kind,
+        key=row.key,
+        scope=row.scope,
+        due_at=row.due_at,
+        payload=msgspec.json.decode(row.payload),
+        attempt=row.attempts,
+        token=token,
     )
-    rows = sorted(connection.execute(taken), key=lambda row: (row.due_at, row.id))
-    return [
-        Held(
-            id=row.id,
-            kind=row.kind,
-            key=row.key,
-            scope=row.scope,
-            due_at=row.due_at,
-            payload=msgspec.json.decode(row.payload),
-            attempt=row.attempts,
-            token=token,
-        )
-        for row in rows
-    ]
 
 
 def complete(connection: Connection, held: Held, now: dt.datetime) -> bool:
@@ -144,16 +177,13 @@ def retry(connection: Connection, held: Held, due_at: dt.datetime, error: str) -
 
 
 def _close(connection: Connection, held: Held, **values: object) -> bool:
-    mine = and_(job.c.id == held.id, job.c.lease_token == held.token, job.c.state == LEASED)
-    closed = update(job).where(mine).values(lease_token=None, lease_until=None, **values)
-    return connection.execute(closed).rowcount == 1
+    mine = {"of_id": held.id, "of_token": held.token, "lease_token": None, "lease_until": None}
+    return connection.execute(_CLOSE, {**mine, **values}).rowcount == 1
 
 
 def next_due(connection: Connection) -> dt.datetime | None:
     """Return when the next waiting job is due, if any waits."""
-    moment: dt.datetime | None = connection.execute(
-        select(func.min(job.c.due_at)).where(job.c.state == WAITING)
-    ).scalar_one()
+    moment: dt.datetime | None = connection.execute(_NEXT_DUE).scalar_one()
     return moment
 
 
@@ -163,5 +193,5 @@ def lateness(connection: Connection, now: dt.datetime) -> dt.timedelta:
     return max(now - due, dt.timedelta()) if due else dt.timedelta()
 
 
-__all__ = ["DONE", "FAILED", "LEASED", "WAITING", "Held", "Job", "claim", "complete", "fail",
-           "lateness", "lease_time", "next_due", "retry", "schedule"]  # fmt: skip
+__all__ = ["DONE", "FAILED", "LEASED", "WAITING", "Held", "Job", "any_claimable", "claim", "complete", "due",
+           "fail", "lateness", "lease_time", "next_due", "retry", "schedule", "take"]  # fmt: skip

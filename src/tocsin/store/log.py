@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 
-from sqlalchemy import Connection, and_, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
 from tocsin.evidence import merkle
 from tocsin.evidence.checkpoint import Checkpoint
 from tocsin.evidence.note import NoteSigner
 from tocsin.store.tables import checkpoint, leaf, log_head, merkle_node
 from tocsin.store.writer import Group
+
+# Made once: composing a statement costs more than carrying it out.
+_GROW = update(log_head).values(size=log_head.c.size + bindparam("more")).returning(log_head.c.size)
+"""Counts further leaves and returns how many there are then; the row stays locked until COMMIT."""
+_NEW_LEAF, _NEW_NODE = insert(leaf), insert(merkle_node)
+_LEAF = select(leaf.c.hash).where(leaf.c.index == bindparam("at"))
+_NODE = select(merkle_node.c.hash).where(
+    and_(merkle_node.c.height == bindparam("height"), merkle_node.c.index == bindparam("at"))
+)
 
 
 class Log:
@@ -24,9 +33,9 @@ class Log:
         if not group.leaves:
             return
         connection = group.connection
-        size = int(connection.execute(select(log_head.c.size).with_for_update()).scalar_one())
+        size = int(connection.execute(_GROW, {"more": len(group.leaves)}).scalar_one()) - len(group.leaves)
         connection.execute(
-            insert(leaf),
+            _NEW_LEAF,
             [
                 {
                     "index": size + offset,
@@ -41,10 +50,9 @@ class Log:
         nodes = merkle.appended_nodes(size, [entry[3] for entry in group.leaves], lookup(connection))
         if nodes:
             connection.execute(
-                insert(merkle_node),
+                _NEW_NODE,
                 [{"height": height, "index": at, "hash": value} for height, at, value in nodes],
             )
-        connection.execute(update(log_head).values(size=size + len(group.leaves)))
 
     def sign(self, connection: Connection, now: dt.datetime) -> bytes:
         """Sign and keep a checkpoint of the log as it stands in this transaction; return the signed note."""
@@ -69,12 +77,7 @@ def lookup(connection: Connection) -> merkle.NodeLookup:
     """Return the lookup of complete subtrees that the Merkle functions ask for."""
 
     def node(height: int, index: int) -> bytes:
-        if height == 0:
-            found = select(leaf.c.hash).where(leaf.c.index == index)
-        else:
-            found = select(merkle_node.c.hash).where(
-                and_(merkle_node.c.height == height, merkle_node.c.index == index)
-            )
-        return bytes(connection.execute(found).scalar_one())
+        found = _NODE if height else _LEAF
+        return bytes(connection.execute(found, {"height": height, "at": index}).scalar_one())
 
     return node

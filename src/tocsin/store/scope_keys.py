@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 
 from tocsin.evidence import sealing
 from tocsin.kernel.errors import NotFound
@@ -13,6 +13,8 @@ from tocsin.store.tables import scope_key
 
 Chance = Callable[[int], bytes]
 """Gives that many random bytes; handed in, so that a story can be replayed."""
+
+_WRAPPED = select(scope_key.c.wrapped).where(scope_key.c.scope == bindparam("of_scope"))
 
 
 class ScopeKeys:
@@ -29,9 +31,7 @@ class ScopeKeys:
         with self._lock:
             if scope in self._known:
                 return self._known[scope]
-        wrapped = connection.execute(
-            select(scope_key.c.wrapped).where(scope_key.c.scope == scope)
-        ).scalar_one_or_none()
+        wrapped = connection.execute(_WRAPPED, {"of_scope": scope}).scalar_one_or_none()
         if wrapped is None:
             raise NotFound(f"No key is kept for {scope}: it never had one, or it was erased.")
         return sealing.unwrap(self._master, scope, bytes(wrapped))
@@ -43,7 +43,7 @@ class ScopeKeys:
         except NotFound:
             key = self._chance(sealing.KEY_BYTES)
             wrapped = sealing.wrap(self._master, scope, key, self._chance(sealing.IV_BYTES))
-            connection.execute(insert(scope_key).values(scope=scope, wrapped=wrapped))
+            connection.execute(insert(scope_key), {"scope": scope, "wrapped": wrapped})
             return key
 
     def remember(self, scope: str, key: bytes) -> None:

@@ -7,7 +7,8 @@ inserts the jobs that follow; the writer makes all of it durable at once, or non
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -202,6 +203,19 @@ class Transaction:
             self._group.leaves.append((stream, one.position, scope, merkle.leaf_hash(data)))
         self.connection.execute(insert(tables.event), rows)
         self._group.after_commit.append(lambda: self._rules.keys.remember(scope, key))
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Let what happens inside be undone alone when it fails; the error goes on to the caller."""
+        mark, inner = self._group.mark(), self.connection.begin_nested()
+        try:
+            yield
+        except BaseException:
+            if inner.is_active:
+                inner.rollback()
+            self._group.rewind(mark)
+            raise
+        inner.commit()
 
     # --- jobs and wake-ups --------------------------------------------------------------------
 

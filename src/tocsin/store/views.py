@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Table, and_, insert, update
+from sqlalchemy import Insert, Table, Update, and_, bindparam, insert, update
 
 from tocsin.evidence import custody
 from tocsin.incidents import incident as incidents
@@ -27,11 +28,21 @@ def project(tx: Transaction, one: Appended) -> None:
 
 
 def _insert(tx: Transaction, table: Table, **values: Any) -> None:
-    tx.connection.execute(insert(table).values(**values))
+    tx.connection.execute(_into(table), values)
 
 
 def _update(tx: Transaction, table: Table, id: str, **values: Any) -> None:
-    tx.connection.execute(update(table).where(table.c.id == id).values(**values))
+    tx.connection.execute(_of_id(table), {"of_id": id, **values})
+
+
+@cache  # composing a statement costs more than carrying it out
+def _into(table: Table) -> Insert:
+    return insert(table)
+
+
+@cache
+def _of_id(table: Table) -> Update:
+    return update(table).where(table.c.id == bindparam("of_id"))
 
 
 def _incident(tx: Transaction, one: Appended) -> None:
@@ -115,12 +126,15 @@ def _person(state: page.Escalation, id: str) -> str:
     return found.person if found else ""
 
 
+_OF_DELIVERY = update(tables.delivery).where(tables.delivery.c.key == bindparam("of_key"))
+
+
 def _delivery(tx: Transaction, one: Appended, *, purpose: str, subject: str, person: str) -> None:
     """One row per attempt; the same key again (after a lost lease) only changes how it stands."""
     event: Any = one.event
     values = {"state": event.outcome, "detail": event.detail, "updated_at": one.at}
     table = tables.delivery
-    changed = tx.connection.execute(update(table).where(table.c.key == event.key).values(**values))
+    changed = tx.connection.execute(_OF_DELIVERY, {"of_key": event.key, **values})
     if changed.rowcount == 0:
         _insert(
             tx,

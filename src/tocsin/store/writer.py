@@ -1,8 +1,9 @@
 """The writer: one thread that commits in groups, people before the inbox drain.
 
-Every task gets a savepoint of its own, so that one that fails takes nothing with it; one COMMIT makes the
-group durable, and only then does any caller hear 'done'. Without `start()` the writer works in the caller's
-thread, one task a commit: that is how stories on a virtual clock drive it.
+Every task after the first gets a savepoint of its own, so that one that fails takes nothing with it (the
+first has the transaction for that); one COMMIT makes the group durable, and only then does any caller hear
+'done'. Without `start()` the writer works in the caller's thread, one task a commit: that is how stories on
+a virtual clock drive it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Transaction
 from sqlalchemy.exc import DBAPIError
 
 from tocsin.kernel.errors import TocsinError, Unavailable
@@ -91,7 +92,7 @@ class Writer:
         task.future.set_running_or_notify_cancel()  # whoever stops waiting must not undo what others share
         if self._thread is None:
             with self._inline:
-                self._commit([task])
+                self._commit(task)
             return task.future
         with self._wake:
             if self._closing:
@@ -124,7 +125,7 @@ class Writer:
                     self._wake.wait()
                 first = self._pop()
             assert first is not None
-            self._commit([first])
+            self._commit(first)
 
     def _pop(self) -> _Task | None:
         for lane in self._lanes:
@@ -132,52 +133,52 @@ class Writer:
                 return lane.popleft()
         return None
 
-    def _commit(self, tasks: list[_Task]) -> None:
-        """Run `tasks`, and whatever else waits while time remains, in one transaction."""
+    def _commit(self, first: _Task) -> None:
+        """Run `first`, and whatever else waits while time remains, in one transaction."""
         started = time.monotonic()
-        group: Group | None = None
+        tasks, group = [first], None
         try:
-            with self._database.writing.connect() as connection, connection.begin():
+            with self._database.writing.connect() as connection, connection.begin() as whole:
                 group = Group(connection)
-                for task in tasks:
-                    self._attempt(group, task)
-                while self._thread is not None and len(tasks) < GROUP_LIMIT:
-                    if time.monotonic() - started > GROUP_SECONDS:
-                        break
-                    with self._wake:
-                        more = self._pop()
-                    if more is None:
-                        break
-                    tasks.append(more)
-                    self._attempt(group, more)
-                self._close_group(group)
+                if self._attempt(group, first, whole):
+                    while self._thread is not None and len(tasks) < GROUP_LIMIT:
+                        if time.monotonic() - started > GROUP_SECONDS:
+                            break
+                        with self._wake:
+                            more = self._pop()
+                        if more is None:
+                            break
+                        tasks.append(more)
+                        savepoint = connection.begin_nested()
+                        if self._attempt(group, more, savepoint):
+                            savepoint.commit()
+                    self._close_group(group)
         except Exception as error:  # the whole group is undone: nothing was acknowledged
             for task in tasks:
                 self._again(task, error, group)
             return
         self._done(tasks, group)
 
-    def _attempt(self, group: Group, task: _Task) -> None:
+    def _attempt(self, group: Group, task: _Task, undo: Transaction) -> bool:
+        """Run one task; when it fails, roll `undo` back: the whole transaction, or the savepoint before it."""
         mark = group.mark()
         task.error = None
-        savepoint = group.connection.begin_nested()
         try:
             task.result = task.run(group)
         except UNFIT as error:
-            savepoint.rollback()
+            undo.rollback()
             group.rewind(mark)
             task.error = unfit(error)
         except DBAPIError:
             group.rewind(mark)
-            if savepoint.is_active:
-                savepoint.rollback()
+            if undo.is_active:
+                undo.rollback()
             raise
         except BaseException as error:
-            savepoint.rollback()
+            undo.rollback()
             group.rewind(mark)
             task.error = error
-        else:
-            savepoint.commit()
+        return task.error is None
 
     def _close_group(self, group: Group) -> None:
         self._seal(group)
@@ -190,10 +191,10 @@ class Writer:
                 break
             group = None
             try:
-                with self._database.writing.connect() as connection, connection.begin():
+                with self._database.writing.connect() as connection, connection.begin() as whole:
                     group = Group(connection)
-                    self._attempt(group, task)
-                    self._close_group(group)
+                    if self._attempt(group, task, whole):
+                        self._close_group(group)
             except Exception as once_more:
                 error = once_more
                 continue
