@@ -41,6 +41,9 @@ from tocsin.store import tables
 from tocsin.store.jobs import Held
 from tocsin.store.transaction import Outcome, Transaction
 
+ALERTS_NAMED = 100
+"""How many alerts an incident's record names one by one."""
+
 
 def known_facts(catalog: Configuration, system: str | None) -> dict[str, KnownFact]:
     """Return what the catalog itself knows about a system, as facts."""
@@ -63,7 +66,7 @@ def declare_from_alert(
     id = tx.new_id()
     command = Declare(
         number=tx.next_number("incident"),
-        title=after.title or after.labels.get("alertname", "Alert"),
+        title=_title(after),
         description=after.annotations.get("summary", after.annotations.get("description", "")),
         severity=severity,
         category=category.category,
@@ -83,6 +86,11 @@ def declare_from_alert(
     return id
 
 
+def _title(after: Alert) -> str:
+    """Return words for a title: the sender's, the alert's name, or that it has none."""
+    return after.title.strip() or after.labels.get("alertname", "").strip() or "An alert without a name"
+
+
 def attach_alert(
     tx: Transaction, world: World, alert: str, after: Alert, group: str | None, *, resolved: bool
 ) -> str | None:
@@ -97,11 +105,13 @@ def attach_alert(
         return None
     state = tx.state(INCIDENT, incident)
     if resolved:
-        if state.alerts.get(alert):
+        if state.alerts.get(alert) and state.status is not Status.CLOSED:
             _attach(tx, incident, alert, after, why="Its sender says that it ended.", resolved=True)
         return str(incident)
     if state.status not in OPEN:
         return None
+    if len(state.alerts) >= ALERTS_NAMED and alert not in state.alerts:
+        return str(incident)  # the alert's own row names its incident; the record stays readable in a storm
     _attach(tx, incident, alert, after, why="It came with the alerts of this incident.", resolved=False)
     facts = _asserted(world, after)
     if facts:

@@ -60,11 +60,12 @@ def _stop(tx: Transaction, job: Held, world: World) -> None:
 
 
 def _take_up(tx: Transaction, job: Held, world: World) -> None:
-    """Whoever answers first takes the incident up, and the role that the level gives when nobody holds it."""
+    """Whoever answers first takes the incident up; who was paged for it takes the role that the level gives."""
     id, person, role = job.payload["incident"], job.payload["person"], job.payload["role"]
     actor = f"person:{person}"
     state = tx.execute(INCIDENT, id, StartInvestigation(by=person), actor=actor, scope=id).state
-    if role and role not in state.roles:
+    paged = any(asked.person == person for asked in tx.state(PAGE, id).pages)
+    if role and role not in state.roles and paged:
         command = AssignRole(role=role, person=person, how="acknowledged the page")
         tx.execute(INCIDENT, id, command, actor=actor, scope=id)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 from sqlalchemy import and_, insert, select, update
+from sqlalchemy.exc import DBAPIError
 
 from tocsin.alerts import alert as alerts
 from tocsin.alerts import grouping, routing
@@ -22,7 +23,7 @@ from tocsin.engine import crash
 from tocsin.engine.declare import attach_alert, declare_from_alert, known_facts
 from tocsin.engine.duty import Duty
 from tocsin.engine.world import World
-from tocsin.kernel.errors import TocsinError, Unavailable
+from tocsin.kernel.errors import Invalid, NotFound, TocsinError, Unavailable
 from tocsin.signals.formats import alertmanager, monitor_alert, pagerduty
 from tocsin.signals.reported import Batch, ReportedAlert
 from tocsin.store import inbox, tables
@@ -35,7 +36,10 @@ log = logging.getLogger(__name__)
 
 CHUNK_SECONDS = 0.020
 CHUNK_BODIES = 20
+CHUNK_ALERTS = 100
+"""Reports of one body that are derived in one commit: people and pages come in between."""
 SWEEP_SECONDS = 5
+FARTHEST_END = dt.timedelta(days=366)
 
 
 # --- what a body says -----------------------------------------------------------------------------
@@ -103,7 +107,8 @@ def _set_aside(tx: Transaction, reason: str) -> None:
 def _derive_chunk(tx: Transaction, world: World, *, most: int = CHUNK_BODIES) -> None:
     started = time.monotonic()
     for body in inbox.undelivered(tx.connection, most):
-        _derive(tx, world, body)
+        if not _derive(tx, world, body):
+            break
         inbox.advance(tx.connection, body.id)
         if time.monotonic() - started > CHUNK_SECONDS:
             break
@@ -111,30 +116,70 @@ def _derive_chunk(tx: Transaction, world: World, *, most: int = CHUNK_BODIES) ->
     crash.point("derive.before_commit")
 
 
-def _derive(tx: Transaction, world: World, body: Accepted) -> None:
+def _derive(tx: Transaction, world: World, body: Accepted) -> bool:
+    """Derive a body, or the next part of a large one; return whether all of it is derived now."""
+    done = inbox.offset(tx.connection)
     try:
         batch = FORMATS[body.format](body)
     except (TocsinError, KeyError) as error:
         inbox.quarantine(tx.connection, body.id, str(error))
-        return
-    if batch.refused:
-        reasons = "; ".join(f"alert {one.index}: {one.reason}" for one in batch.refused)
-        inbox.quarantine(tx.connection, body.id, reasons)
-    derive_alerts(tx, world, batch.alerts, body.received_at)
+        return True
+    part = batch.alerts[done : done + CHUNK_ALERTS]
+    faults = [] if done else [f"alert {one.index}: {one.reason}" for one in batch.refused]
+    faults += derive_alerts(tx, world, part, body.received_at)
+    if faults:
+        inbox.quarantine(tx.connection, body.id, "; ".join(faults))
+    more = done + len(part) < len(batch.alerts)
+    if more or done:
+        inbox.set_offset(tx.connection, done + len(part) if more else 0)
+    return not more
 
 
-def derive_alerts(tx: Transaction, world: World, reports: Sequence[ReportedAlert], now: dt.datetime) -> None:
-    """Merge `reports` into alerts and groups, and declare or attach what the policy says."""
+def derive_alerts(
+    tx: Transaction, world: World, reports: Sequence[ReportedAlert], now: dt.datetime
+) -> list[str]:
+    """Merge `reports` into alerts and groups, and declare or attach what the policy says.
+
+    Returns a sentence for each report that could not be taken; the others are.
+    """
     catalog = world.catalog.current
     places = routing.places(catalog)
     known = _current(tx, [alerts.fingerprint(one) for one in reports])
+    faults = []
     for reported in reports:
         before = known.get(alerts.fingerprint(reported))
-        after, change = alerts.merge(before[1] if before else None, reported, now, places.of(reported))
-        if after is None or change in (Change.DROPPED, Change.STALE):
-            continue
-        id = _keep(tx, world, catalog, before, after, change)
-        known[after.fingerprint] = (id, after)
+        try:
+            with tx.savepoint():
+                after, change = alerts.merge(
+                    before[1] if before else None, reported, now, places.of(reported)
+                )
+                if after is None or change in (Change.DROPPED, Change.STALE):
+                    continue
+                known[after.fingerprint] = (_keep(tx, world, catalog, before, after, change), after)
+        except DBAPIError:
+            raise
+        except Exception as error:  # one odd report must not take its neighbours with it
+            log.exception("a report of %r could not be derived", reported.title)
+            faults.append(f"{reported.title or reported.labels}: {error}")
+    return faults
+
+
+def replay(world: World, id: int) -> None:
+    """Derive a quarantined body again, after a mapping or the program was mended; raise `NotFound` or what is wrong."""
+
+    def again(tx: Transaction) -> None:
+        body = inbox.find(tx.connection, id)
+        if body is None:
+            raise NotFound("There is no such body in quarantine.")
+        batch = FORMATS[body.format](body)
+        faults = [f"alert {one.index}: {one.reason}" for one in batch.refused]
+        faults += derive_alerts(tx, world, batch.alerts, body.received_at)
+        if faults:
+            raise Invalid("; ".join(faults), mend="The body stays in quarantine.")
+        inbox.release(tx.connection, id)
+        tx.touched.add("alerts")
+
+    world.store.run(again)
 
 
 Kept = tuple[str, Alert]
@@ -245,14 +290,18 @@ def _lead(
 
 
 def _schedule_sweep(tx: Transaction, due: dt.datetime | None) -> None:
-    if due is None:
+    """Look again at `due`, rounded up. An end that is years away is a sender's word for 'never'."""
+    if due is None or due - tx.now > FARTHEST_END:
         return
-    seconds = -(-int(due.timestamp()) // SWEEP_SECONDS) * SWEEP_SECONDS
-    moment = dt.datetime.fromtimestamp(seconds, dt.UTC)
-    if moment <= tx.now:
-        moment = tx.now + dt.timedelta(seconds=SWEEP_SECONDS)
-        seconds = int(moment.timestamp())
-    tx.schedule(Job(kind="alerts.sweep", key=f"alerts.sweep/{seconds}", due_at=moment))
+    moment = max(due, tx.now + dt.timedelta(seconds=1))
+    seconds = -(-int(moment.timestamp() + 0.999999) // SWEEP_SECONDS) * SWEEP_SECONDS
+    tx.schedule(
+        Job(
+            kind="alerts.sweep",
+            key=f"alerts.sweep/{seconds}",
+            due_at=dt.datetime.fromtimestamp(seconds, dt.UTC),
+        )
+    )
 
 
 def _sweep(tx: Transaction, job: Held, world: World) -> None:
@@ -268,7 +317,7 @@ def _sweep(tx: Transaction, job: Held, world: World) -> None:
         one = msgspec.json.decode(row.document, type=Alert)
         after, change = alerts.expire(one, tx.now)
         if change is Change.EXPIRED:
-            _keep(tx, world, catalog, (row.id, one), after, change)
+            _expire(tx, world, catalog, (row.id, one), after)
     opened = select(tables.alert_group).where(tables.alert_group.c.open.is_(True))
     for row in tx.connection.execute(opened).all():
         group = msgspec.json.decode(row.document, type=Group)
@@ -281,6 +330,17 @@ def _sweep(tx: Transaction, job: Held, world: World) -> None:
         elif group.firing == 0:
             _schedule_sweep(tx, grouping.next_look(group))
     tx.touched.add("alerts")
+
+
+def _expire(tx: Transaction, world: World, catalog: Configuration, before: Kept, after: Alert) -> None:
+    try:
+        with tx.savepoint():
+            _keep(tx, world, catalog, before, after, Change.EXPIRED)
+    except DBAPIError:
+        raise
+    except Exception:
+        log.exception("the alert %s could not expire; the next sweep tries again", before[0])
+        _schedule_sweep(tx, tx.now + dt.timedelta(seconds=60))
 
 
 WORK = (Duty("alerts.sweep", _sweep),)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated, Any
 
 import msgspec
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, select
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as lite_insert
 
@@ -26,6 +27,9 @@ from tocsin_sdk.profile import Profile, ProfileError
 
 MOST_SECONDS = 86_400
 RECENT = dt.timedelta(minutes=30)
+SERVING_SHARE = Decimal("0.1")
+AHEAD = dt.timedelta(minutes=10)
+"""How far the clock of a producer may be ahead of ours."""
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=120)]
 
@@ -86,7 +90,13 @@ def accept(tx: Transaction, rows: list[dict[str, Any]]) -> int:
     """Insert rows whose key is new; return how many were."""
     new = lite_insert if tx.connection.dialect.name == "sqlite" else pg_insert
     accepted = 0
-    for row in rows:
+    for index, row in enumerate(rows):
+        if row["window_start"] > tx.now + AHEAD:
+            raise Invalid(
+                "The window lies in the future.",
+                where=f"profiles[{index}].window_start",
+                mend="Set the clock.",
+            )
         statement = new(tables.profile).values(**row, received_at=tx.now).on_conflict_do_nothing()
         accepted += tx.connection.execute(statement).rowcount
     if accepted:
@@ -120,19 +130,27 @@ def window(
     table = tables.profile
     inside = and_(table.c.system == system, table.c.window_start >= start, table.c.window_start < end)
     if model_version is None:
-        newest = (
-            select(table.c.model_version)
-            .where(inside)
-            .order_by(table.c.window_start.desc(), table.c.received_at.desc())
-            .limit(1)
-        )
-        model_version = connection.execute(newest).scalar_one_or_none() or ""
+        model_version = _serving(connection, inside)
     query = select(table.c.body).where(and_(inside, table.c.model_version == model_version))
     merged, count = Profile(), 0
     for body in connection.execute(query).scalars():
         merged.absorb(Profile.from_wire(msgspec.json.decode(body)))
         count += 1
     return Window(merged, model_version, start, end, count)
+
+
+def _serving(connection: Connection, inside: ColumnElement[bool]) -> str:
+    """Return the newest version that makes a fair share of the predictions; a stray profile speaks for nobody."""
+    table = tables.profile
+    counted = func.sum(table.c.predictions)
+    versions = connection.execute(
+        select(table.c.model_version, counted, func.max(table.c.window_start), func.max(table.c.received_at))
+        .where(and_(inside, table.c.predictions > 0))
+        .group_by(table.c.model_version)
+    ).all()
+    least = SERVING_SHARE * sum(row[1] for row in versions)
+    fair = [row for row in versions if row[1] >= least]
+    return max(fair, key=lambda row: (row[2], row[3]))[0] if fair else ""
 
 
 def reference(connection: Connection, system: str) -> tuple[Profile, str] | None:

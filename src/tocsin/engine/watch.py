@@ -12,7 +12,7 @@ from sqlalchemy.dialects.sqlite import insert as lite_insert
 
 from tocsin.catalog.monitor import Monitor
 from tocsin.connectors.ports import Answer, Params
-from tocsin.engine import profiles
+from tocsin.engine import deployments, profiles
 from tocsin.engine.duty import ENGINE, Duty, Errand
 from tocsin.engine.world import World
 from tocsin.kernel.clock import from_wire
@@ -27,6 +27,9 @@ from tocsin.store import inbox, tables
 from tocsin.store.jobs import Held, Job
 from tocsin.store.transaction import Transaction
 
+PLAN_SECONDS = 600
+TELL_AGAIN_SECONDS = 300
+"""How often a monitor that goes on firing says so: the alert stays the same one."""
 READINGS_KEPT = 2000
 """Per monitor; what an incident needs of them is on its record."""
 
@@ -36,24 +39,33 @@ READINGS_KEPT = 2000
 
 def _plan(tx: Transaction, job: Held, world: World) -> None:
     plan(tx, world)
+    deployments.plan(tx, world)
+    plan_again(tx, job.due_at)
+
+
+def plan_again(tx: Transaction, after: dt.datetime) -> None:
+    """Plan again in a while: a chain of looks that broke for any reason begins anew by that."""
+    due = _multiple(max(tx.now, after), PLAN_SECONDS)
+    tx.schedule(Job(kind="watch.plan", key=f"watch.plan/{int(due.timestamp())}", due_at=due))
 
 
 def plan(tx: Transaction, world: World) -> None:
     """Give every monitor its next look. Looks fall on multiples of the cadence, so planning twice adds nothing."""
     for monitor in world.catalog.current.monitors.values():
         _next_look(tx, monitor)
+    plan_again(tx, tx.now)
 
 
-def _next_look(tx: Transaction, monitor: Monitor) -> None:
-    due = (int(tx.now.timestamp()) // monitor.every_seconds + 1) * monitor.every_seconds
-    tx.schedule(
-        Job(
-            kind="watch.look",
-            key=f"watch.look/{monitor.id}/{due}",
-            due_at=dt.datetime.fromtimestamp(due, dt.UTC),
-            payload={"monitor": monitor.id},
-        )
-    )
+def _next_look(tx: Transaction, monitor: Monitor, after: dt.datetime | None = None) -> None:
+    """Plan the look after `after`: the one just taken counts even when the clock was set back meanwhile."""
+    due = _multiple(max(tx.now, after or tx.now), monitor.every_seconds)
+    key = f"watch.look/{monitor.id}/{int(due.timestamp())}"
+    tx.schedule(Job(kind="watch.look", key=key, due_at=due, payload={"monitor": monitor.id}))
+
+
+def _multiple(moment: dt.datetime, seconds: int) -> dt.datetime:
+    """Return the first multiple of `seconds` after `moment`."""
+    return dt.datetime.fromtimestamp((int(moment.timestamp()) // seconds + 1) * seconds, dt.UTC)
 
 
 def look(world: World, monitor: Monitor, since: dt.datetime | None = None) -> Reading:
@@ -90,14 +102,16 @@ def _record(tx: Transaction, job: Held, monitor: Monitor, reading: Any, world: W
     ).one_or_none()
     before = msgspec.json.decode(kept.alarm, type=AlarmState) if kept else AlarmState()
     after, transition = alarm.step(before, reading, monitor)
-    _keep(tx, monitor, reading, after, (kept.runs if kept else 0) + 1)
-    if transition.kind in ("raised", "ended"):
+    runs = (kept.runs if kept else 0) + 1
+    _keep(tx, monitor, reading, after, runs)
+    told_again = transition.kind == "held" and runs % max(1, TELL_AGAIN_SECONDS // monitor.every_seconds) == 0
+    if transition.kind in ("raised", "ended") or told_again:
         body = monitor_alert.encode(_report(monitor, reading, after, transition))
         inbox.accept(tx.connection, now=tx.now, format=monitor_alert.SOURCE, integration=ENGINE, body=body)
         tx.scheduled += 1
     tx.touched.add(f"system:{monitor.system}")
     if monitor.id in world.catalog.current.monitors:
-        _next_look(tx, monitor)
+        _next_look(tx, monitor, job.due_at)
 
 
 def _keep(tx: Transaction, monitor: Monitor, reading: Reading, after: AlarmState, runs: int) -> None:
@@ -129,7 +143,7 @@ def _forget(tx: Transaction, monitor: Monitor) -> None:
 
 
 def _report(monitor: Monitor, reading: Reading, state: AlarmState, transition: Transition) -> MonitorAlert:
-    raised = transition.kind == "raised"
+    raised = transition.kind != "ended"
     return MonitorAlert(
         monitor=monitor.id,
         system=monitor.system,
@@ -160,7 +174,7 @@ def _give_up(tx: Transaction, job: Held, why: str, world: World) -> None:
     """A look that cannot be taken must not end the chain: the next one is planned all the same."""
     monitor = world.catalog.current.monitors.get(job.payload["monitor"])
     if monitor is not None:
-        _next_look(tx, monitor)
+        _next_look(tx, monitor, job.due_at)
 
 
 # --- as a probe -----------------------------------------------------------------------------------
