@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AwareDatetime, Field
 from sqlalchemy import select
 
-from tocsin.engine import declare, escalate, review
+from tocsin.engine import assign, declare, escalate, review
 from tocsin.incidents import incident as incidents
 from tocsin.incidents.incident import INCIDENT
 from tocsin.kernel.severity import label, parse
@@ -234,8 +234,11 @@ def record_facts(request: Request, name: str, body: FactsBody, caller: Responder
 @router.post("/incidents/{name}/roles")
 def assign_role(request: Request, name: str, body: RoleBody, caller: Commander) -> Response:
     """Give a role to a person."""
-    command = incidents.AssignRole(role=body.role, person=body.person, how=f"assigned by {caller.who}")
-    return _tell(request, name, caller, command)
+    world = world_of(request)
+    id = incident_id(world, name)
+    how = f"assigned by {caller.who}"
+    outcome = assign.assign(world, id, body.role, body.person, how=how, actor=caller.actor)
+    return answer(shown(world, id, outcome.state, outcome.position))
 
 
 @router.post("/incidents/{name}/notes")

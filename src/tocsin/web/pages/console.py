@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy import and_, or_, select
 
 from tocsin.catalog.template import Template
-from tocsin.engine import communicate, declare, review, run_playbook
+from tocsin.engine import assign, communicate, declare, review, run_playbook
 from tocsin.engine.review import person_name
 from tocsin.engine.world import World
 from tocsin.incidents import incident as incidents
@@ -127,6 +127,7 @@ def _context(world: World, id: str, caller: Caller) -> dict[str, Any]:
         "name": lambda person: person_name(world, person),
         "open": state.status in OPEN,
         "me": caller.who,
+        "roles": assign.ROLES,
         "next": next_action(standing),
     }
 
@@ -225,6 +226,19 @@ def _category(world: World, id: str, given: dict[str, str], caller: Caller) -> N
     declare.change_category(world, id, given.get("category", ""), given.get("reason", ""), actor=caller.actor)
 
 
+def _take_command(world: World, id: str, given: dict[str, str], caller: Caller) -> None:
+    assign.take_command(world, id, caller.who, appointed=caller.may("command"), actor=caller.actor)
+
+
+def _assign(world: World, id: str, given: dict[str, str], caller: Caller) -> None:
+    role, person, how = (
+        given.get("role", ""),
+        given.get("person", ""),
+        f"assigned by {person_name(world, caller.who)}",
+    )
+    assign.assign(world, id, role, person, how=how, actor=caller.actor)
+
+
 def _update(world: World, id: str, given: dict[str, str], caller: Caller) -> None:
     blanks = {name: text for name, text in given.items() if name != "template"}
     template = given.get("template", "")
@@ -292,22 +306,8 @@ FORMS: dict[str, tuple[Permission, Work]] = {
     "facts": ("respond", _facts),
     "severity": ("command", _severity),
     "category": ("respond", _category),
-    "command": (
-        "respond",
-        _command(
-            lambda given, caller, world: incidents.AssignRole(
-                role="commander", person=caller.who, how="took command"
-            )
-        ),
-    ),
-    "roles": (
-        "command",
-        _command(
-            lambda given, caller, world: incidents.AssignRole(
-                role=given.get("role", ""), person=given.get("person", ""), how=f"assigned by {caller.who}"
-            )
-        ),
-    ),
+    "command": ("respond", _take_command),
+    "roles": ("command", _assign),
     "updates": ("update", _update),
     "runs": ("respond", _start_run),
     "contained": (
