@@ -11,10 +11,12 @@ from pydantic import Field
 from sqlalchemy import select
 
 from tocsin.catalog import plan as plans
+from tocsin.catalog.applied import CONFIGURATION, PinReference
 from tocsin.engine import configuration, predictions, profiles
 from tocsin.kernel.errors import Invalid, Malformed, NotFound
 from tocsin.signals.monitor import Reading
 from tocsin.store import tables
+from tocsin.store.transaction import INSTALLATION, Transaction
 from tocsin.web.api.answers import Body, answer, rows, unpacked, world_of
 from tocsin.web.permissions import Caller, Needs
 
@@ -66,16 +68,20 @@ def read_system(request: Request, id: str) -> Response:
 
 @router.post("/systems/{id}/reference", status_code=201)
 def pin_reference(
-    request: Request, id: str, body: ReferenceBody, caller: Annotated[Caller, Depends(Needs("telemetry"))]
+    request: Request, id: str, body: ReferenceBody, caller: Annotated[Caller, Depends(Needs("configure"))]
 ) -> Response:
-    """Pin the reference profile of a system; monitors compare with it from now on."""
+    """Pin the reference profile of a system; monitors compare with it from now on, and the record says who did it."""
     world = world_of(request)
     world.catalog.current.system(id)
-    digest = world.store.run(
-        lambda tx: profiles.pin(
-            tx, id, body.profile, model_version=body.model_version, note=body.note, by=caller.actor
-        )
-    )
+
+    def pin(tx: Transaction) -> str:
+        version, note = body.model_version, body.note
+        digest = profiles.pin(tx, id, body.profile, model_version=version, note=note, by=caller.actor)
+        command = PinReference(system=id, digest=digest, model_version=version, note=note)
+        tx.execute(CONFIGURATION, INSTALLATION, command, actor=caller.actor, scope=INSTALLATION)
+        return digest
+
+    digest = world.store.run(pin)
     return answer({"system": id, "sha256": digest}, 201)
 
 
