@@ -11,22 +11,23 @@ import base64
 import binascii
 import time
 from collections.abc import Awaitable, Callable
+from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy import and_, select
 from starlette.concurrency import run_in_threadpool
 
 from tocsin.alerts.alert import Alert
 from tocsin.engine import crash
-from tocsin.engine.intake import accept
+from tocsin.engine.intake import accept, replay
 from tocsin.engine.world import World
 from tocsin.kernel.errors import Forbidden, NotSignedIn, TocsinError
 from tocsin.signals.formats import alertmanager, pagerduty
 from tocsin.signals.reported import Reply
 from tocsin.store import inbox, tables
-from tocsin.web.api.answers import world_of
-from tocsin.web.permissions import Caller, by_token, identify, program_of
+from tocsin.web.api.answers import answer, world_of
+from tocsin.web.permissions import Caller, Needs, by_token, identify, program_of
 
 router = APIRouter(tags=["intake"])
 PATIENCE_SECONDS = 2.0
@@ -197,3 +198,13 @@ async def _by_routing_key(request: Request, routing_key: str | None, key: str) -
             raise pagerduty.InvalidEvent(("'routing_key' is not known here",))
         return caller
     return await sender_of(request, key)
+
+
+# --- quarantine -----------------------------------------------------------------------------------
+
+
+@router.post("/api/v1/quarantine/{id}/replay")
+def replay_body(request: Request, id: int, caller: Annotated[Caller, Depends(Needs("command"))]) -> Response:
+    """Derive a quarantined body again, after a mapping or the program was mended."""
+    replay(world_of(request), id)
+    return answer({"id": id, "derived": True})
