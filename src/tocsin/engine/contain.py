@@ -114,25 +114,21 @@ def override_order(world: World, id: str, *, by: str, reason: str, actor: str) -
 
 
 def revert(world: World, id: str, *, by: str, reason: str, actor: str) -> Containment:
-    """Undo an action outside, then record that it is undone."""
-    state = _known(world.store.state(CONTAINMENT, id))
-    assert state.action is not None
-    if not state.in_effect() or not state.action.reversible:
-        return _tell(world, id, containment.Revert(by=by, reason=reason), actor)  # refuses, with the reason
-    connector = world.containment_connector(state.action.connector)
-    done = connector.act(connector.undo(state.action.params, state.observed_before))
-    return _tell(world, id, containment.Revert(by=by, reason=reason, observed_after=done.after), actor)
+    """Decide to undo an action, with the roles that `by` holds; the engine then undoes it and records that."""
+
+    def decided(tx: Transaction) -> Containment:
+        state = _known(tx.state(CONTAINMENT, id))
+        roles = roles_of(tx.state(INCIDENT, state.incident), by)
+        command = containment.RequestRevert(by=by, roles=roles, reason=reason)
+        return tx.execute(CONTAINMENT, id, command, actor=actor, scope=state.incident).state
+
+    return world.store.run(decided)
 
 
 def _tell(world: World, id: str, command: containment.ContainmentCommand, actor: str) -> Containment:
     def tell(tx: Transaction) -> Containment:
         state = _known(tx.state(CONTAINMENT, id))
-        after = tx.execute(CONTAINMENT, id, command, actor=actor, scope=state.incident).state
-        incident = tx.state(INCIDENT, state.incident)
-        if after.status == "reverted" and incident.containment == id and incident.status in OPEN:
-            lost = LoseContainment(reason=f"{after.reverted_by} reverted it: {after.end_reason}")
-            tx.execute(INCIDENT, state.incident, lost, actor=actor, scope=state.incident)
-        return after
+        return tx.execute(CONTAINMENT, id, command, actor=actor, scope=state.incident).state
 
     return world.store.run(tell)
 
@@ -302,11 +298,41 @@ def _failed(tx: Transaction, job: Held, stage: containment.Stage, why: str) -> N
 def _contained(tx: Transaction, job: Held, world: World) -> None:
     id = job.payload["incident"]
     state = tx.state(CONTAINMENT, job.payload["containment"])
-    assert state.action is not None
+    if state.action is None or state.status != "verified":
+        return  # it was undone, or lost again, meanwhile
     told = "; ".join(check.detail for check in state.checks if check.detail)
     summary = f"{state.action.title}: verified. {told}".strip()
     command = Contain(containment=job.payload["containment"], summary=summary)
     tx.execute(INCIDENT, id, command, actor=ENGINE, scope=id)
+
+
+# --- undo -----------------------------------------------------------------------------------------
+
+
+def _prepare_revert(job: Held, world: World) -> Work | None:
+    state = world.store.state(CONTAINMENT, job.payload["containment"])
+    return _work(job, world, state.being_undone())
+
+
+def _revert(work: Work, world: World) -> Acted:
+    """Put back what was seen before the action: an absolute state, so a resumed job sets the same one."""
+    connector = world.containment_connector(work.action.connector)
+    return connector.act(connector.undo(work.action.params, work.state.observed_before))
+
+
+def _record_revert(tx: Transaction, job: Held, work: Work, done: Any, world: World) -> None:
+    id, scope = work.id, work.state.incident
+    after = tx.execute(
+        CONTAINMENT, id, containment.RecordRevert(observed_after=done.after), actor=ENGINE, scope=scope
+    ).state
+    incident = tx.state(INCIDENT, scope)
+    if incident.containment == id and incident.status in OPEN:
+        lost = LoseContainment(reason=f"{after.reverted_by} reverted it: {after.end_reason}")
+        tx.execute(INCIDENT, scope, lost, actor=ENGINE, scope=scope)
+
+
+def _revert_failed(tx: Transaction, job: Held, why: str, world: World) -> None:
+    _failed(tx, job, "revert", why)
 
 
 # --- does it still hold? --------------------------------------------------------------------------
@@ -358,5 +384,6 @@ WORK = (
         "contain.verify", _prepare_verify, _verify, _record_verify, _verify_failed, attempts=VERIFY_ATTEMPTS,
         backoff=lambda attempt: dt.timedelta(seconds=VERIFY_EVERY_SECONDS),
     ),
+    Errand("contain.revert", _prepare_revert, _revert, _record_revert, _revert_failed, attempts=5),
     Duty("incident.contain", _contained),
 )  # fmt: skip

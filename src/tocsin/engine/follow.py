@@ -106,6 +106,8 @@ def _duties(one: Appended) -> Iterator[Due]:
             yield "contain.act", None, {"containment": one.key, "incident": incident}
         case containment.Acted():
             yield "contain.verify", None, {"containment": one.key, "incident": incident}
+        case containment.RevertRequested():
+            yield "contain.revert", None, {"containment": one.key, "incident": incident}
         case containment.Verified():
             assert isinstance(one.state, containment.Containment)
             if one.state.status == "verified":

@@ -246,6 +246,11 @@ _TOLD: dict[str, tuple[str, Tell, Tell | None]] = {
         lambda p, n: f"Containment failed at {p['stage']}",
         lambda p, n: p["reason"],
     ),
+    "containment.revert_requested": (
+        "contain",
+        lambda p, n: f"{n(p['by'])} decided to undo the containment",
+        lambda p, n: p["reason"],
+    ),
     "containment.reverted": (
         "contain",
         lambda p, n: f"{n(p['by'])} undid the containment",

@@ -134,7 +134,18 @@ def test_an_action_in_effect_is_undone_with_a_reason(story: Story) -> None:
     browser = story.place.signed_in()
     send(browser, f"{path}/{id}/approve", seen_on=path)
     story.settle()
+    refused = send(
+        story.place.signed_in("responder"), f"{path}/{id}/revert", seen_on=path, reason="I do not like it."
+    )
+    assert refused.status_code == 409
+    assert "Undoing it takes the incident commander." in refused.text
+    story.settle()
+    assert story.registry.models["loan"].alias == "6"
     send(browser, f"{path}/{id}/revert", seen_on=path, reason="Version 6 is worse.")
+    html = browser.get(path).text
+    assert "It is being undone: Version 6 is worse." in html
+    assert "Undo it</button>" not in html
+    story.settle()
     assert story.registry.models["loan"].alias == "7"
     assert "Ada Reyes undid it." in browser.get(path).text
 

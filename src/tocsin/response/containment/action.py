@@ -23,7 +23,7 @@ from tocsin.response.containment.preview import Affected, Preview
 Status = Literal[
     "none", "requested", "approved", "sealed", "acted", "verified", "failed", "declined", "reverted"
 ]
-Stage = Literal["capture", "act", "verify"]
+Stage = Literal["capture", "act", "verify", "revert"]
 Verdict = Literal["yes", "no", "unknown"]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -109,9 +109,16 @@ class Verified(Event, frozen=True, kw_only=True, tag="containment.verified"):
 
 
 class Failed(Event, frozen=True, kw_only=True, tag="containment.failed"):
-    """The action was given up at `stage`."""
+    """The action was given up at `stage`; at `revert` only the undoing was, and the action stays in effect."""
 
     stage: Stage
+    reason: str
+
+
+class RevertRequested(Event, frozen=True, kw_only=True, tag="containment.revert_requested"):
+    """A person who may approve the action decided to undo it."""
+
+    by: str
     reason: str
 
 
@@ -124,7 +131,16 @@ class Reverted(Event, frozen=True, kw_only=True, tag="containment.reverted"):
 
 
 ContainmentEvent = (
-    Requested | Approved | Declined | SnapshotSealed | OrderOverridden | Acted | Verified | Failed | Reverted
+    Requested
+    | Approved
+    | Declined
+    | SnapshotSealed
+    | OrderOverridden
+    | Acted
+    | Verified
+    | Failed
+    | RevertRequested
+    | Reverted
 )
 
 
@@ -191,11 +207,17 @@ class Fail(Command, frozen=True, kw_only=True):
     reason: str
 
 
-class Revert(Command, frozen=True, kw_only=True):
-    """Say that the action is undone."""
+class RequestRevert(Command, frozen=True, kw_only=True):
+    """Decide to undo the action. `roles` are all that `by` holds on the incident."""
 
     by: str
+    roles: tuple[str, ...]
     reason: str
+
+
+class RecordRevert(Command, frozen=True, kw_only=True):
+    """Say that the action is undone, as somebody decided."""
+
     observed_after: dict[str, str] = {}
 
 
@@ -208,7 +230,8 @@ ContainmentCommand = (
     | RecordAction
     | RecordVerification
     | Fail
-    | Revert
+    | RequestRevert
+    | RecordRevert
 )
 
 
@@ -242,6 +265,11 @@ class Containment(State, frozen=True, kw_only=True):
     """Why an action whose order was overridden has no snapshot."""
     failed_stage: Stage | None = None
     failure: str = ""
+    reverting_by: str = ""
+    """Who decided to undo it; empty unless that is under way."""
+    reverting_reason: str = ""
+    revert_failure: str = ""
+    """Why the latest attempt to undo it was given up."""
     reverted_by: str = ""
     end_reason: str = ""
     """Why it was declined or reverted."""
@@ -254,12 +282,18 @@ class Containment(State, frozen=True, kw_only=True):
         """Return whether the action holds on the system now, verified or not."""
         return self.acted and self.status != "reverted"
 
+    def being_undone(self) -> bool:
+        """Return whether somebody decided to undo it and that has not been observed yet."""
+        return bool(self.reverting_by) and self.in_effect()
+
 
 INITIAL = Containment()
 
 
 def waiting_for(state: Containment) -> str:
     """Return what has to happen next, as a sentence for the console; empty when nothing has to."""
+    if state.being_undone():
+        return f"It is being undone: {state.reverting_reason}"
     match state.status:
         case "requested":
             return approval.missing(state.approvals_needed, state.approvals)
@@ -309,8 +343,10 @@ def decide(state: Containment, command: ContainmentCommand, now: dt.datetime) ->
             return _verify(state, state.action, command)
         case Fail():
             return _fail(state, command)
-        case Revert():
-            return _revert(state, state.action, command)
+        case RequestRevert():
+            return _request_revert(state, state.action, command)
+        case RecordRevert():
+            return _record_revert(state, command)
         case _:
             assert_never(command)
 
@@ -460,11 +496,15 @@ def _stages(state: Containment) -> tuple[Stage, ...]:
         stages.append("act")
     if state.status == "acted":
         stages.append("verify")
+    if state.being_undone():
+        stages.append("revert")
     return tuple(stages)
 
 
 def _fail(state: Containment, command: Fail) -> tuple[ContainmentEvent, ...]:
     capture_was_waived = command.stage == "capture" and bool(state.overridden_by)
+    if command.stage == "revert" and state.in_effect() and state.revert_failure:
+        return ()
     if state.failed_stage == command.stage or (capture_was_waived and state.capture_failure):
         return ()
     possible = _stages(state)
@@ -475,8 +515,10 @@ def _fail(state: Containment, command: Fail) -> tuple[ContainmentEvent, ...]:
     return (Failed(stage=command.stage, reason=command.reason.strip()),)
 
 
-def _revert(state: Containment, action: ContainmentAction, command: Revert) -> tuple[ContainmentEvent, ...]:
-    if state.status == "reverted":
+def _request_revert(
+    state: Containment, action: ContainmentAction, command: RequestRevert
+) -> tuple[ContainmentEvent, ...]:
+    if state.status == "reverted" or state.being_undone():
         return ()
     if not state.in_effect():
         raise Refused(f"There is nothing to revert: {_standing(state)}")
@@ -485,7 +527,19 @@ def _revert(state: Containment, action: ContainmentAction, command: Revert) -> t
             f"'{action.title}' cannot be undone.", mend="Request an action that leads to the state you want."
         )
     _require(command.by, command.reason, "An action is reverted by a person, with a reason.")
-    return (Reverted(by=command.by, reason=command.reason.strip(), observed_after=command.observed_after),)
+    objection = approval.undo_objection(state.approvals_needed, by=command.by, held=command.roles)
+    if objection:
+        raise Refused(objection)
+    return (RevertRequested(by=command.by, reason=command.reason.strip()),)
+
+
+def _record_revert(state: Containment, command: RecordRevert) -> tuple[ContainmentEvent, ...]:
+    if state.status == "reverted":
+        return ()
+    if not state.being_undone():
+        raise Refused(f"Nobody has decided to undo it: {_standing(state)}")
+    by, reason = state.reverting_by, state.reverting_reason
+    return (Reverted(by=by, reason=reason, observed_after=command.observed_after),)
 
 
 def _require(by: str, reason: str, rule: str) -> None:
@@ -563,14 +617,26 @@ def evolve(state: Containment, event: ContainmentEvent) -> Containment:
             return put(state, checks=event.checks, status="verified" if event.holds else "acted")
         case Failed():
             return _failed(state, event)
+        case RevertRequested():
+            return put(state, reverting_by=event.by, reverting_reason=event.reason, revert_failure="")
         case Reverted():
-            return put(state, status="reverted", reverted_by=event.by, end_reason=event.reason)
+            return put(
+                state,
+                status="reverted",
+                reverted_by=event.by,
+                end_reason=event.reason,
+                reverting_by="",
+                reverting_reason="",
+                revert_failure="",
+            )
         case _:
             assert_never(event)
 
 
 def _failed(state: Containment, event: Failed) -> Containment:
     put = msgspec.structs.replace
+    if event.stage == "revert":  # what was done stays done
+        return put(state, reverting_by="", reverting_reason="", revert_failure=event.reason)
     if event.stage == "capture" and state.overridden_by:  # the action goes on without its snapshot
         return put(state, capture_failure=event.reason)
     return put(state, status="failed", failed_stage=event.stage, failure=event.reason)

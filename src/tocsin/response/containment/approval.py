@@ -99,6 +99,20 @@ def objection(
     return None
 
 
+def undo_objection(roles: Sequence[str], *, by: str, held: Sequence[str]) -> str | None:
+    """Return why `by`, who holds the roles `held`, may not undo an action that needed `roles`, or None.
+
+    One of the roles suffices, whoever filled it; what needed nobody's approval, anyone may undo.
+    """
+    if not roles or set(held) & set(roles):
+        return None
+    holds = (
+        f"{by} is {listed([spoken(role) for role in held])}" if held else f"{by} has no role on this incident"
+    )
+    wanted = " or ".join(spoken(role) for role in dict.fromkeys(roles))
+    return f"{holds}, which does not suffice. Undoing it takes {wanted}."
+
+
 def sign(roles: Sequence[str], approvals: Sequence[Approval], *, by: str, held: Sequence[str]) -> Approval:
     """Return the approval of `by`, with the role that it fills beside the `approvals` there are."""
     signed = _signed(by, roles, held)

@@ -25,12 +25,14 @@ from tocsin.response.containment.action import (
     OrderOverridden,
     OverrideOrder,
     RecordAction,
+    RecordRevert,
     RecordSnapshot,
     RecordVerification,
     Request,
     Requested,
-    Revert,
+    RequestRevert,
     Reverted,
+    RevertRequested,
     SnapshotItem,
     SnapshotSealed,
     Verified,
@@ -95,7 +97,8 @@ def checks(serves: Any = "yes", gap: Any = "yes") -> RecordVerification:
 SEAL = RecordSnapshot(items=ITEMS)
 OVERRIDE = OverrideOrder(reason="People are harmed every minute", by="ben")
 ACT = RecordAction(observed_before={"alias": "7"}, observed_after={"alias": "6"}, detail="set to version 6")
-REVERT = Revert(by="ben", reason="Version 6 is worse", observed_after={"alias": "7"})
+UNDO = RequestRevert(by="ben", roles=("commander",), reason="Version 6 is worse")
+UNDONE = RecordRevert(observed_after={"alias": "7"})
 
 
 def after(*commands: Any) -> Containment:
@@ -123,7 +126,9 @@ HISTORY: dict[str, tuple[Any, ...]] = {
     "not-taken": (*SEALED, Fail(stage="act", reason="The registry is down")),
     "not-shown": (*SEALED, ACT, Fail(stage="verify", reason="The gap stays")),
     "declined": (request(), Decline(by="ben", reason="Not the model")),
-    "reverted": (*SEALED, ACT, REVERT),
+    "undoing": (*SEALED, ACT, UNDO),
+    "kept": (*SEALED, ACT, checks(), UNDO, Fail(stage="revert", reason="The registry is down")),
+    "reverted": (*SEALED, ACT, UNDO, UNDONE),
 }
 COMMAND: dict[str, Any] = {
     "request": request(),
@@ -138,25 +143,29 @@ COMMAND: dict[str, Any] = {
     "f-capture": Fail(stage="capture", reason="The store is full"),
     "f-act": Fail(stage="act", reason="The registry is down"),
     "f-verify": Fail(stage="verify", reason="The gap stays"),
-    "revert": REVERT,
+    "f-revert": Fail(stage="revert", reason="The registry is down"),
+    "undo": UNDO,
+    "undone": UNDONE,
 }
 # a dash means refused, an equals sign that nothing changes, a word the status afterwards
 TABLE = """
-             request    other      approve   decline   seal      override  act    verify    verify-no  f-capture  f-act   f-verify  revert
-none         requested  requested  -         -         -         -         -      -         -          -          -       -         -
-requested    =          -          approved  declined  -         -         -      -         -          -          -       -         -
-approved     =          -          =         -         sealed    approved  -      -         -          failed     -       -         -
-overridden   =          -          =         -         sealed    =         acted  -         -          approved   failed  -         -
-sealed       =          -          =         -         =         -         acted  -         -          -          failed  -         -
-acted        =          -          =         -         =         -         =      verified  acted      -          -       failed    reverted
-acted-first  =          -          =         -         acted     =         =      verified  acted      acted      -       failed    reverted
-unverified   =          -          =         -         =         -         =      verified  =          -          -       failed    reverted
-verified     =          -          =         -         =         -         =      =         acted      -          -       -         reverted
-uncaptured   =          -          =         -         -         approved  -      -         -          =          -       -         -
-not-taken    =          -          =         -         =         -         -      -         -          -          =       -         -
-not-shown    =          -          =         -         =         -         =      -         -          -          -       =         reverted
-declined     =          -          -         =         -         -         -      -         -          -          -       -         -
-reverted     =          -          =         -         =         -         =      -         -          -          -       -         =
+             request    other      approve   decline   seal      override  act    verify    verify-no  f-capture  f-act   f-verify  f-revert  undo      undone
+none         requested  requested  -         -         -         -         -      -         -          -          -       -         -         -         -
+requested    =          -          approved  declined  -         -         -      -         -          -          -       -         -         -         -
+approved     =          -          =         -         sealed    approved  -      -         -          failed     -       -         -         -         -
+overridden   =          -          =         -         sealed    =         acted  -         -          approved   failed  -         -         -         -
+sealed       =          -          =         -         =         -         acted  -         -          -          failed  -         -         -         -
+acted        =          -          =         -         =         -         =      verified  acted      -          -       failed    -         acted     -
+acted-first  =          -          =         -         acted     =         =      verified  acted      acted      -       failed    -         acted     -
+unverified   =          -          =         -         =         -         =      verified  =          -          -       failed    -         acted     -
+verified     =          -          =         -         =         -         =      =         acted      -          -       -         -         verified  -
+uncaptured   =          -          =         -         -         approved  -      -         -          =          -       -         -         -         -
+not-taken    =          -          =         -         =         -         -      -         -          -          =       -         -         -         -
+not-shown    =          -          =         -         =         -         =      -         -          -          -       =         -         failed    -
+declined     =          -          -         =         -         -         -      -         -          -          -       -         -         -         -
+undoing      =          -          =         -         =         -         =      verified  acted      -          -       failed    acted     =         reverted
+kept         =          -          =         -         =         -         =      =         acted      -          -       -         =         verified  -
+reverted     =          -          =         -         =         -         =      -         -          -          -       -         -         =         =
 """
 HEAD, *ROWS = [line.split() for line in TABLE.strip().splitlines()]
 CELLS = [(row[0], name, cell) for row in ROWS for name, cell in zip(HEAD, row[1:], strict=True)]
@@ -259,7 +268,7 @@ def test_an_override_lets_the_action_go_first_and_the_snapshot_follow():
             "acted": (),
             "verified": (checks(),),
             "failed": (Fail(stage="verify", reason="no"),),
-            "reverted": (REVERT,),
+            "reverted": (UNDO, UNDONE),
         }[last]
         late = after(request(), approve(), OVERRIDE, ACT, *more, SEAL)
         assert (late.status, late.snapshot) == (last, ITEMS)
@@ -306,11 +315,30 @@ def test_failing_keeps_stage_and_reason():
 
 
 def test_reverting_tells_who_why_and_what_was_observed():
-    assert CONTAINMENT.decide(after(*SEALED, ACT), REVERT, NOW) == (
+    assert CONTAINMENT.decide(after(*SEALED, ACT), UNDO, NOW) == (
+        RevertRequested(by="ben", reason="Version 6 is worse"),
+    )
+    assert CONTAINMENT.decide(after(*SEALED, ACT, UNDO), UNDONE, NOW) == (
         Reverted(by="ben", reason="Version 6 is worse", observed_after={"alias": "7"}),
     )
-    state = after(*SEALED, ACT, REVERT)
+    state = after(*SEALED, ACT, UNDO, UNDONE)
     assert (state.reverted_by, state.end_reason, state.in_effect()) == ("ben", "Version 6 is worse", False)
+
+
+def test_undoing_takes_one_of_the_roles_that_approve_and_nobody_s_when_none_was_needed():
+    by_ethics = RequestRevert(by="cia", roles=("ethics_lead",), reason="Worse")
+    two = (request(severity=1), approve("ben"), approve("cia", "ethics_lead"), SEAL, ACT)
+    assert after(*two, by_ethics).being_undone()
+    anyone = RequestRevert(by="dan", roles=(), reason="Worse")
+    assert after(request(severity=3), SEAL, ACT, anyone).being_undone()
+
+
+def test_an_undoing_that_fails_leaves_the_action_in_effect_and_may_be_decided_anew():
+    state = after(*HISTORY["kept"])
+    assert (state.status, state.in_effect(), state.being_undone()) == ("verified", True, False)
+    assert (state.revert_failure, state.failed_stage) == ("The registry is down", None)
+    again = after(*HISTORY["kept"], UNDO)
+    assert (again.being_undone(), again.revert_failure) == (True, "")
 
 
 def test_declining_tells_who_and_why():
@@ -331,7 +359,7 @@ def test_when_the_snapshot_cannot_be_made_an_override_still_lets_it_act_and_the_
 
 
 def test_a_snapshot_that_fails_after_an_override_does_not_fail_the_action():
-    for history in ((OVERRIDE,), (OVERRIDE, ACT), (OVERRIDE, ACT, checks()), (OVERRIDE, ACT, REVERT)):
+    for history in ((OVERRIDE,), (OVERRIDE, ACT), (OVERRIDE, ACT, checks()), (OVERRIDE, ACT, UNDO, UNDONE)):
         before = after(request(), approve(), *history)
         state = after(request(), approve(), *history, COMMAND["f-capture"])
         assert (state.status, state.capture_failure) == (before.status, "The store is full")
@@ -356,6 +384,8 @@ def test_a_snapshot_that_fails_after_an_override_does_not_fail_the_action():
         ("verified", ""),
         ("declined", ""),
         ("not-taken", ""),
+        ("undoing", "It is being undone: Version 6 is worse"),
+        ("kept", ""),
         ("reverted", ""),
     ],
 )
@@ -497,23 +527,41 @@ TWO = (request(severity=1), approve("ben"))
             Fail(stage="act", reason=" "),
             "A failure is recorded with its reason. Say what the connector reported.",
         ),
-        (SEALED, REVERT, "There is nothing to revert: it is approved and its snapshot is sealed."),
+        (SEALED, UNDO, "There is nothing to revert: it is approved and its snapshot is sealed."),
         (
             (request(action=action(reversible=False)), approve(), SEAL, ACT),
-            REVERT,
+            UNDO,
             (
                 "'Back to the last good version' cannot be undone. "
                 "Request an action that leads to the state you want."
             ),
         ),
-        ((*SEALED, ACT), Revert(by="b", reason=""), "An action is reverted by a person, with a reason. Say who, and why."),
+        (
+            (*SEALED, ACT),
+            RequestRevert(by="cia", roles=("ml_engineer",), reason="Worse"),
+            "cia is the ML engineer, which does not suffice. Undoing it takes the incident commander.",
+        ),
+        (
+            (request(severity=1), approve("ben"), approve("cia", "ethics_lead"), SEAL, ACT),
+            RequestRevert(by="dan", roles=(), reason="Worse"),
+            (
+                "dan has no role on this incident, which does not suffice. "
+                "Undoing it takes the incident commander or the ethics lead."
+            ),
+        ),
+        (
+            (*SEALED, ACT),
+            UNDONE,
+            "Nobody has decided to undo it: it has been done and is not verified yet.",
+        ),
+        ((*SEALED, ACT), RequestRevert(by="b", roles=("commander",), reason=""), "An action is reverted by a person, with a reason. Say who, and why."),
         (
             (*SEALED, Fail(stage="act", reason="Registry down")),
             checks(),
             "There is nothing to verify: it failed at 'act': Registry down. Request it again.",
         ),
         (
-            (*SEALED, ACT, REVERT),
+            (*SEALED, ACT, UNDO, UNDONE),
             checks(),
             "There is nothing to verify: ben reverted it: Version 6 is worse. Request it again if it is needed.",
         ),
