@@ -8,9 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Any
 
-import msgspec
 from sqlalchemy import and_, select, update
 
 from tocsin.engine.duty import Duty, Errand, Later
@@ -144,19 +142,10 @@ class Runner:
 
     def _run_duties(self) -> bool:
         """Run a batch of due duties; False when none was due."""
-        due = (
-            select(job.c.id)
-            .where(
-                and_(
-                    job.c.state == jobs.WAITING,
-                    job.c.due_at <= self.world.clock.now(),
-                    job.c.kind.in_(list(self.duties)),
-                )
-            )
-            .order_by(job.c.due_at, job.c.id)
-            .limit(DUTIES_AT_ONCE)
+        now, kinds = self.world.clock.now(), list(self.duties)
+        ids = self.world.store.read(
+            lambda connection: jobs.due(connection, now=now, limit=DUTIES_AT_ONCE, kinds=kinds)
         )
-        ids = self.world.store.read(lambda connection: [row.id for row in connection.execute(due)])
         futures = [(one, self.world.store.submit(partial(self._duty, one))) for one in ids]
         for id, future in futures:
             error = future.exception()
@@ -165,15 +154,9 @@ class Runner:
         return bool(ids)
 
     def _duty(self, id: int, tx: Transaction) -> None:
-        taken = (
-            update(job)
-            .where(and_(job.c.id == id, job.c.state == jobs.WAITING))
-            .values(state=jobs.DONE, done_at=tx.now, attempts=job.c.attempts + 1, error=None)
-            .returning(job)
-        )
-        row = tx.connection.execute(taken).one_or_none()
-        if row is not None:
-            self.duties[row.kind].run(tx, _held(row), self.world)
+        held = jobs.take(tx.connection, id, tx.now)
+        if held is not None:
+            self.duties[held.kind].run(tx, held, self.world)
 
     def _duty_failed(self, id: int, error: BaseException) -> None:
         if not isinstance(error, Refused):
@@ -213,15 +196,8 @@ class Runner:
         return self.world.store.run(claim)
 
     def _any_errand_due(self) -> bool:
-        now = self.world.clock.now()
-
-        def due(connection: Any) -> bool:
-            waiting = and_(job.c.state == jobs.WAITING, job.c.due_at <= now)
-            expired = and_(job.c.state == jobs.LEASED, job.c.lease_until < jobs.lease_time(connection))
-            some = select(job.c.id).where(waiting | expired, job.c.kind.in_(list(self.errands))).limit(1)
-            return connection.execute(some).first() is not None
-
-        return self.world.store.read(due)
+        now, kinds = self.world.clock.now(), list(self.errands)
+        return self.world.store.read(lambda connection: jobs.any_claimable(connection, now=now, kinds=kinds))
 
     def _run_errands_here(self) -> bool:
         if not self._any_errand_due():
@@ -292,16 +268,3 @@ class Runner:
             self.world.store.run(note)
         except Exception:
             log.exception("the failure of %s could not be recorded; its lease will run out", held.key)
-
-
-def _held(row: Any) -> Held:
-    return Held(
-        id=row.id,
-        kind=row.kind,
-        key=row.key,
-        scope=row.scope,
-        due_at=row.due_at,
-        payload=msgspec.json.decode(row.payload),
-        attempt=row.attempts,
-        token="",
-    )

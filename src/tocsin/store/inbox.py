@@ -12,6 +12,12 @@ from tocsin.store.tables import cursor, inbox
 CURSOR, OFFSET = "inbox", "inbox.offset"
 
 
+_ACCEPT = insert(inbox).returning(inbox.c.id)
+_POSITION = select(cursor.c.position).where(cursor.c.name == CURSOR)
+_POSITION_LOCKED = _POSITION.with_for_update()
+_NEWEST = select(func.coalesce(func.max(inbox.c.id), 0))
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """One accepted body. `format` names its parser, `integration` who sent it, `note` what the route knew."""
@@ -29,8 +35,7 @@ def accept(
 ) -> int:
     """Insert a raw body; return its number. The caller answers its sender only after COMMIT."""
     values = {"received_at": now, "format": format, "integration": integration, "body": body, "note": note}
-    row = connection.execute(insert(inbox).values(**values, quarantined=False).returning(inbox.c.id))
-    return int(row.scalar_one())
+    return int(connection.execute(_ACCEPT, {**values, "quarantined": False}).scalar_one())
 
 
 def undelivered(connection: Connection, limit: int) -> list[Accepted]:
@@ -82,7 +87,7 @@ def quarantine(connection: Connection, id: int, reason: str) -> None:
 
 def newest(connection: Connection) -> int:
     """Return the number of the newest accepted body; 0 when there is none."""
-    return int(connection.execute(select(func.coalesce(func.max(inbox.c.id), 0))).scalar_one())
+    return int(connection.execute(_NEWEST).scalar_one())
 
 
 def derived(connection: Connection) -> int:
@@ -91,5 +96,4 @@ def derived(connection: Connection) -> int:
 
 
 def _position(connection: Connection, *, lock: bool) -> int:
-    query = select(cursor.c.position).where(cursor.c.name == CURSOR)
-    return int(connection.execute(query.with_for_update() if lock else query).scalar_one())
+    return int(connection.execute(_POSITION_LOCKED if lock else _POSITION).scalar_one())

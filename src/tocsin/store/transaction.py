@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from tocsin.evidence import merkle, sealing
 from tocsin.kernel.errors import Stale
@@ -83,6 +83,21 @@ class Rules:
     kinds: dict[str, StreamKind[Any, Any, Any]]
 
 
+# Made once: composing a statement costs more than carrying it out.
+_STREAM = select(tables.stream.c.state, tables.stream.c.position).where(
+    tables.stream.c.name == bindparam("of_name")
+)
+_STREAM_LOCKED = _STREAM.with_for_update()
+_NEW_STREAM, _NEW_EVENT = insert(tables.stream), insert(tables.event)
+_MOVE_ON = update(tables.stream).where(tables.stream.c.name == bindparam("of_name"))
+_COUNT = (
+    update(tables.counter)
+    .where(tables.counter.c.name == bindparam("of_name"))
+    .values(value=tables.counter.c.value + 1)
+    .returning(tables.counter.c.value)
+)
+
+
 class Transaction:
     """One unit of work inside a group commit. `now` is handed in and the same throughout."""
 
@@ -103,11 +118,9 @@ class Transaction:
 
     def next_number(self, name: str) -> int:
         """Return the next number of a counter, 1 first, without gaps among committed ones."""
-        tried = update(tables.counter).where(tables.counter.c.name == name)
-        raised = tried.values(value=tables.counter.c.value + 1).returning(tables.counter.c.value)
-        value = self.connection.execute(raised).scalar_one_or_none()
+        value = self.connection.execute(_COUNT, {"of_name": name}).scalar_one_or_none()
         if value is None:
-            self.connection.execute(insert(tables.counter).values(name=name, value=1))
+            self.connection.execute(insert(tables.counter), {"name": name, "value": 1})
             return 1
         return int(value)
 
@@ -156,10 +169,8 @@ class Transaction:
         return Outcome(state, position, tuple(events))
 
     def _load(self, kind: StreamKind[S, C, E], key: str, *, lock: bool = False) -> tuple[S, int]:
-        query = select(tables.stream.c.state, tables.stream.c.position).where(
-            tables.stream.c.name == kind.stream(key)
-        )
-        row = self.connection.execute(query.with_for_update() if lock else query).one_or_none()
+        query = _STREAM_LOCKED if lock else _STREAM
+        row = self.connection.execute(query, {"of_name": kind.stream(key)}).one_or_none()
         if row is None:
             return kind.initial, 0
         return kind.read_state(bytes(row.state)), int(row.position)
@@ -170,11 +181,9 @@ class Transaction:
         values = {"position": position, "state": kind.write_state(state), "updated_at": self.now}
         if new:
             born = {"name": kind.stream(key), "kind": kind.name, "key": key, "scope": scope}
-            self.connection.execute(insert(tables.stream).values(**born, **values))
+            self.connection.execute(_NEW_STREAM, {**born, **values})
         else:
-            self.connection.execute(
-                update(tables.stream).where(tables.stream.c.name == kind.stream(key)).values(**values)
-            )
+            self.connection.execute(_MOVE_ON, {"of_name": kind.stream(key), **values})
 
     def _append(self, stream: str, scope: str, appended: Sequence[Appended]) -> None:
         key = self._rules.keys.make(self.connection, scope)
@@ -201,7 +210,7 @@ class Transaction:
                 }
             )
             self._group.leaves.append((stream, one.position, scope, merkle.leaf_hash(data)))
-        self.connection.execute(insert(tables.event), rows)
+        self.connection.execute(_NEW_EVENT, rows)
         self._group.after_commit.append(lambda: self._rules.keys.remember(scope, key))
 
     @contextmanager
