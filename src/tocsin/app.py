@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import fcntl
+import hashlib
 import logging
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -50,6 +51,7 @@ from tocsin.response.oncall.page import PAGE
 from tocsin.response.playbooks.run import RUN
 from tocsin.reviews.review import REVIEW
 from tocsin.settings import Settings
+from tocsin.store import installation
 from tocsin.store.database import Database
 from tocsin.store.evidence_store import EvidenceStore
 from tocsin.store.log import Log
@@ -71,6 +73,10 @@ WORK = (
     *review.WORK, *watch.WORK, *deployments.WORK, *seal.WORK,
 )  # fmt: skip
 """Everything a job can be."""
+
+
+KEY_FILES = ("log.key", "origin", "master.key", "links.key")
+"""What lies in `keys`; the database is of no use without them."""
 
 
 class SystemClock:
@@ -116,7 +122,7 @@ def build(
     """Build a program on its data directory: migrate, make missing keys, apply the configuration, first account.
 
     Raises:
-        Refused: another server holds the data directory.
+        Refused: another server holds the data directory, or its keys are lost or belong to another database.
         Invalid: the configuration or a setting does not fit.
     """
     lock = _lock(_data_directory(settings.data))
@@ -135,13 +141,22 @@ def _build(
     lock: IO[str],
     durable: bool,
 ) -> Program:
-    keys = settings.data / "keys"
-    signer = NoteSigner(_key(keys / "log.key", chance), _origin(keys / "origin", settings, chance))
-    scope_keys = ScopeKeys(_key(keys / "master.key", chance), chance)
-    rules = Rules(keys=scope_keys, chance=chance, follow=follow.follow, project=project, kinds=KINDS)
-    store = Store(Database(settings.url, durable=durable), clock=clock, log=Log(signer), rules=rules)
+    database = Database(settings.url, durable=durable)
     try:
-        store.prepare(migrate=store.database.is_sqlite)
+        remembered = installation.kept(database)
+        keys = _keys(settings, chance, made_already=bool(remembered))
+        signer = NoteSigner(keys.log, keys.origin)
+        _check_keys(remembered, keys, signer.vkey, settings.data / "keys")
+    except BaseException:
+        database.close()
+        raise
+    scope_keys = ScopeKeys(keys.master, chance)
+    rules = Rules(keys=scope_keys, chance=chance, follow=follow.follow, project=project, kinds=KINDS)
+    store = Store(database, clock=clock, log=Log(signer), rules=rules)
+    try:
+        store.prepare(migrate=database.is_sqlite)
+        if not remembered:
+            installation.keep(database, {"log": signer.vkey, "master": keys.master_check})
         vault = EvidenceStore(
             settings.data / "evidence",
             lambda scope: store.read(lambda connection: scope_keys.get(connection, scope)),
@@ -154,7 +169,7 @@ def _build(
             catalog=Catalog(configuration.read_defaults()),
             vault=vault,
             sender=sender or _sender(settings),
-            link_secret=_key(keys / "links.key", chance),
+            link_secret=keys.links,
             base_url=settings.public_url,
         )
         _connect(world)
@@ -236,7 +251,10 @@ def _first_administrator(world: World, settings: Settings) -> str | None:
 
 def _data_directory(data: Path) -> Path:
     try:
+        new = not data.exists()
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if new:  # a directory that was there before is its owner's to open
+            data.chmod(0o700)
     except OSError as error:
         raise Invalid(
             f"{data} cannot be the data directory: {error.strerror}.",
@@ -263,6 +281,52 @@ def _lock(data: Path) -> IO[str]:
     file.write(str(os.getpid()))
     file.flush()
     return file
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Keys:
+    """The secrets of an installation, and its log's name."""
+
+    log: bytes
+    origin: str
+    master: bytes
+    links: bytes
+
+    @property
+    def master_check(self) -> str:
+        """What tells whether this is the master key of a database, without telling the key."""
+        return hashlib.sha256(b"tocsin: check value of the master key\n" + self.master).hexdigest()
+
+
+def _keys(settings: Settings, chance: Callable[[int], bytes], *, made_already: bool) -> _Keys:
+    """Return the keys of the data directory, made at first start; raise `Refused` when one is lost."""
+    folder = settings.data / "keys"
+    lost = [name for name in KEY_FILES if not (folder / name).exists()] if made_already else []
+    if lost:
+        raise Refused(
+            f"{' and '.join(str(folder / name) for name in lost)} cannot be found, and the database was written"
+            " with it.",
+            mend="Put the directory `keys` back from a backup; a new key could neither read nor continue the record.",
+        )
+    return _Keys(
+        log=_key(folder / "log.key", chance),
+        origin=_origin(folder / "origin", settings, chance),
+        master=_key(folder / "master.key", chance),
+        links=_key(folder / "links.key", chance),
+    )
+
+
+def _check_keys(remembered: Mapping[str, str], keys: _Keys, vkey: str, folder: Path) -> None:
+    """Raise `Refused` when the keys are not those that the database was written with."""
+    for name, files, present in (
+        ("log", f"{folder / 'log.key'} with {folder / 'origin'}", vkey),
+        ("master", str(folder / "master.key"), keys.master_check),
+    ):
+        if remembered.get(name, present) != present:
+            raise Refused(
+                f"{files} is not what this database was written with.",
+                mend="Put back the directory `keys` that belongs to it, or choose the other database.",
+            )
 
 
 def _key(path: Path, chance: Callable[[int], bytes]) -> bytes:
@@ -300,3 +364,9 @@ def _write_secret(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     beside.rename(path)
+    for folder in (path.parent, path.parent.parent):  # the name is on the disk only with its directory
+        entry = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(entry)
+        finally:
+            os.close(entry)

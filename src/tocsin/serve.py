@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import os
 import re
 import signal
 import socket
@@ -80,6 +81,9 @@ class Draining(uvicorn.Server):
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; then finish what is in hand."""
+    os.umask(
+        0o077
+    )  # whatever lies in the data directory is for its owner alone, also where others may enter it
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

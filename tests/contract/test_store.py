@@ -8,7 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 import pytest
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, text
+from sqlalchemy.exc import DBAPIError
 
 from tests.contract.conftest import T0
 from tocsin.evidence import merkle
@@ -203,3 +204,11 @@ def test_reopening_finds_everything(open_store: Callable[..., Store]) -> None:
     assert second.state(INCIDENT, id).title == "Loan model denies one group"
     assert second.run(declare("another")) != id
     assert second.read(log_size) == 2
+
+
+def test_what_a_statement_carried_is_not_in_its_error(store: Store) -> None:
+    """An error goes into the log of the server, where neither digests nor addresses belong."""
+    for engine in (store.database.reading, store.database.writing):
+        with pytest.raises(DBAPIError) as told, engine.connect() as connection:
+            connection.execute(text("SELECT :word FROM no_such_table"), {"word": "a-secret"})
+        assert "a-secret" not in str(told.value)

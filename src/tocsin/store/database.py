@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
@@ -28,6 +28,14 @@ UNFIT = (DataError, OverflowError, UnicodeEncodeError)
 def unavailable() -> Unavailable:
     """Return the error for a passing fault of the database."""
     return Unavailable("The database did not take it.", mend="Send it again; nothing was changed.")
+
+
+def unopened(error: DBAPIError) -> Unavailable:
+    """Return the error for a database that cannot be opened at all."""
+    why = next(iter(str(error.orig).splitlines()), type(error.orig).__name__)
+    return Unavailable(
+        f"The database cannot be opened: {why}.", mend="See that it runs, is a database, and may be written."
+    )
 
 
 def unfit(error: Exception) -> Invalid:
@@ -81,6 +89,7 @@ class Database:
     def _sqlite(self, *, read_only: bool) -> Engine:
         engine = create_engine(
             self.url,
+            hide_parameters=True,
             connect_args={"check_same_thread": False, "timeout": 30},
             poolclass=QueuePool,
             pool_size=READERS if read_only else 1,
@@ -99,6 +108,7 @@ class Database:
         level: Any = {"isolation_level": "REPEATABLE READ"} if size > 1 else {}
         return create_engine(
             self.url,
+            hide_parameters=True,
             pool_size=size,
             max_overflow=0,
             pool_pre_ping=size > 1,

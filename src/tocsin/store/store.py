@@ -12,14 +12,14 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 from sqlalchemy.exc import DBAPIError
 
 from tocsin.kernel.clock import Clock
 from tocsin.kernel.errors import Unavailable
 from tocsin.kernel.event import Recorded, StreamKind
 from tocsin.store import tables
-from tocsin.store.database import Database
+from tocsin.store.database import Database, unopened
 from tocsin.store.inbox import CURSOR
 from tocsin.store.log import Log
 from tocsin.store.transaction import Rules, Transaction, read_events
@@ -28,6 +28,7 @@ from tocsin.store.writer import Group, Lane, Writer
 T = TypeVar("T")
 S = TypeVar("S")
 PATIENCE_SECONDS = 60.0
+_STATE = select(tables.stream.c.state).where(tables.stream.c.name == bindparam("of_name"))
 
 
 class Store:
@@ -51,11 +52,7 @@ class Store:
         try:
             self._prepare(migrate)
         except DBAPIError as error:
-            why = next(iter(str(error.orig).splitlines()), type(error.orig).__name__)
-            raise Unavailable(
-                f"The database cannot be opened: {why}.",
-                mend="See that it runs, is a database, and may be written.",
-            ) from error
+            raise unopened(error) from error
 
     def _prepare(self, migrate: bool) -> None:
         present = _revision(self.database)
@@ -98,8 +95,8 @@ class Store:
 
     def state(self, kind: StreamKind[S, Any, Any], key: str) -> S:
         """Return the present state of a stream; the initial one when it has no event."""
-        named = select(tables.stream.c.state).where(tables.stream.c.name == kind.stream(key))
-        data = self.read(lambda connection: connection.execute(named).scalar_one_or_none())
+        named = {"of_name": kind.stream(key)}
+        data = self.read(lambda connection: connection.execute(_STATE, named).scalar_one_or_none())
         return kind.initial if data is None else kind.read_state(bytes(data))
 
     def events(self, *, scope: str | None = None, stream: str | None = None) -> list[tuple[int, Recorded]]:

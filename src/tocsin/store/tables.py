@@ -125,6 +125,11 @@ cursor = _table(
     Column("name", String(40), primary_key=True),
     Column("position", BigInteger, nullable=False),
 )
+installation = _table(
+    "installation",
+    Column("name", String(40), primary_key=True),
+    Column("value", Text, nullable=False),
+)
 counter = _table(
     "counter",
     Column("name", String(40), primary_key=True),

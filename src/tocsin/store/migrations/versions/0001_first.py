@@ -233,6 +233,12 @@ def upgrade() -> None:
         batch_op.create_index("incident_system", ["system"], unique=False)
 
     op.create_table(
+        "installation",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
         "integration_key",
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("id", sa.String(length=60), nullable=False),
