@@ -17,20 +17,22 @@ from tocsin.engine.access import Account
 from tocsin.kernel.errors import Forbidden, NotSignedIn
 
 Permission = Literal[
-    "read", "respond", "command", "contain", "update", "review", "evidence", "export", "configure", "administer",
-    "telemetry", "alert", "log",
+    "read", "respond", "command", "contain", "update", "review", "evidence", "preserve", "export", "configure",
+    "administer", "telemetry", "alert", "log",
 ]  # fmt: skip
 PERMISSIONS: tuple[Permission, ...] = get_args(Permission)
 
 _READ: frozenset[Permission] = frozenset({"read", "log"})
-_RESPOND: frozenset[Permission] = _READ | {"respond", "contain", "update", "review", "evidence", "alert"}
+_RESPOND: frozenset[Permission] = _READ | {
+    "respond", "contain", "update", "review", "evidence", "preserve", "alert",
+}  # fmt: skip
 _COMMAND: frozenset[Permission] = _RESPOND | {"command", "export"}
 
 ROLES: dict[AccountRole, frozenset[Permission]] = {
     "viewer": _READ,
     "responder": _RESPOND,
     "lead": _COMMAND,
-    "compliance": _READ | {"respond", "update", "review", "evidence", "export"},
+    "compliance": _READ | {"respond", "update", "review", "evidence", "preserve", "export"},
     "auditor": _READ | {"evidence", "export"},
     "administrator": frozenset(PERMISSIONS),
 }
@@ -38,7 +40,8 @@ ROLES: dict[AccountRole, frozenset[Permission]] = {
 
 read: see incidents and the catalog.  respond: declare, note, answer, acknowledge, set facts.  command: severity,
 roles, resolve, close.  contain: ask for, approve, undo (the desk asks for the role).  update: send updates.
-review: write the review.  evidence: read evidence.  export: take the record out.  configure: plan and apply.
+review: write the review.  evidence: read evidence.  preserve: add evidence.  export: take the record out.
+configure: plan and apply, pin references.
 administer: accounts, tokens, keys.  telemetry: send predictions.  alert: send alerts.  log: see the log's head.
 """
 

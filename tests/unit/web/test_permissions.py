@@ -147,7 +147,7 @@ DECISIONS: dict[str, tuple[Permission, ...]] = {
     "POST /api/v1/incidents/{name}/review/action-items": ("review",),
     "POST /api/v1/incidents/{name}/review/finish": ("review",),
     "GET /api/v1/incidents/{name}/evidence": ("read",),
-    "POST /api/v1/incidents/{name}/evidence": ("evidence",),
+    "POST /api/v1/incidents/{name}/evidence": ("preserve",),
     "GET /api/v1/evidence/{id}": ("read",),
     "GET /api/v1/evidence/{id}/content": ("evidence",),
     "POST /api/v1/incidents/{name}/export": ("export",),
@@ -264,6 +264,17 @@ def test_every_permission_is_used_and_somebody_has_it() -> None:
 
 def test_every_account_role_has_its_permissions() -> None:
     assert set(ROLES) == set(ACCOUNT_ROLES)
+
+
+def test_an_auditor_reads_evidence_and_adds_none() -> None:
+    """What is examined is not written by the one who examines it."""
+    assert {role for role in ROLES if "preserve" in ROLES[role]} == {
+        "responder",
+        "lead",
+        "compliance",
+        "administrator",
+    }
+    assert {role for role in ROLES if "evidence" in ROLES[role]} == set(ACCOUNT_ROLES) - {"viewer"}
 
 
 # --- what is done ---------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ async def add_evidence(
     name: str,
     what: Annotated[str, Query(min_length=1, max_length=300)],
     reason: Annotated[str, Query(min_length=1, max_length=2000)],
-    caller: Annotated[Caller, Depends(Needs("evidence"))],
+    caller: Annotated[Caller, Depends(Needs("preserve"))],
 ) -> Response:
     """Keep the body of the request as evidence."""
     world = world_of(request)
