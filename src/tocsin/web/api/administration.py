@@ -34,6 +34,12 @@ class RoleBody(Body):
     role: str
 
 
+class PasswordBody(Body):
+    """An account's new password."""
+
+    password: Annotated[str, Field(max_length=1000)]
+
+
 class TokenBody(Body):
     """A new API token; without `account`, for the caller's own."""
 
@@ -60,7 +66,12 @@ def list_accounts(request: Request) -> Response:
     """List the accounts."""
     found = world_of(request).store.read(access.accounts)
     return answer(
-        {"accounts": [{"id": a.id, "email": a.email, "name": a.name, "role": a.role} for a in found]}
+        {
+            "accounts": [
+                {"id": a.id, "email": a.email, "name": a.name, "role": a.role, "disabled": a.disabled}
+                for a in found
+            ]
+        }
     )
 
 
@@ -76,6 +87,27 @@ def change_role(request: Request, id: str, body: RoleBody, caller: Administrator
     """Set an account's role."""
     access.change_role(world_of(request), id, body.role, actor=caller.actor)
     return answer({"id": id, "role": body.role})
+
+
+@router.post("/accounts/{id}/disable")
+def disable_account(request: Request, id: str, caller: Administrator) -> Response:
+    """Lock an account out: its sessions end and its tokens are refused."""
+    access.disable(world_of(request), id, actor=caller.actor)
+    return answer({"id": id, "disabled": True})
+
+
+@router.post("/accounts/{id}/enable")
+def enable_account(request: Request, id: str, caller: Administrator) -> Response:
+    """Let an account in again."""
+    access.enable(world_of(request), id, actor=caller.actor)
+    return answer({"id": id, "disabled": False})
+
+
+@router.post("/accounts/{id}/password")
+def set_password(request: Request, id: str, body: PasswordBody, caller: Administrator) -> Response:
+    """Give an account another password; its sessions end."""
+    access.set_password(world_of(request), id, body.password, actor=caller.actor)
+    return answer({"id": id})
 
 
 @router.post("/tokens", status_code=201)

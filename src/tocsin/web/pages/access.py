@@ -97,6 +97,42 @@ async def change_role(request: Request, id: str, caller: Administrator) -> Respo
     return await take(request, work, _again(request))
 
 
+@router.post("/access/accounts/{id}/disable")
+async def disable_account(request: Request, id: str, caller: Administrator) -> Response:
+    """Lock an account out."""
+    world = program_of(request).world
+
+    def work(given: dict[str, str]) -> str:
+        access.disable(world, id, actor=caller.actor)
+        return HERE
+
+    return await take(request, work, _again(request))
+
+
+@router.post("/access/accounts/{id}/enable")
+async def enable_account(request: Request, id: str, caller: Administrator) -> Response:
+    """Let an account in again."""
+    world = program_of(request).world
+
+    def work(given: dict[str, str]) -> str:
+        access.enable(world, id, actor=caller.actor)
+        return HERE
+
+    return await take(request, work, _again(request))
+
+
+@router.post("/access/accounts/{id}/password")
+async def set_password(request: Request, id: str, caller: Administrator) -> Response:
+    """Give an account another password."""
+    world = program_of(request).world
+
+    def work(given: dict[str, str]) -> str:
+        access.set_password(world, id, given.get("password", ""), actor=caller.actor)
+        return HERE
+
+    return await take(request, work, _again(request))
+
+
 @router.post("/access/tokens")
 async def create_token(request: Request, caller: Administrator) -> Response:
     """Create an API token for an account and show it once."""

@@ -29,6 +29,13 @@ environment = Environment(
 )
 
 
+def _short(text: str) -> str:
+    """Return a digest by its first twelve digits; other text as it is."""
+    return (
+        f"{text[:12]}…" if len(text) == 64 and all(letter in "0123456789abcdef" for letter in text) else text
+    )
+
+
 def _initials(name: str) -> str:
     return "".join(part[0] for part in name.split()[:2]).upper() or "?"
 
@@ -85,6 +92,7 @@ def _severity(context: Context, rank: Severity) -> str:
 
 
 environment.filters |= {
+    "short": _short,
     "initials": _initials, "words": _words, "clock": _clock, "iso": to_wire, "day": _day, "date": _date,
     "severity": _severity, "left": _left, "since": _since,
 }  # fmt: skip
