@@ -45,7 +45,8 @@ def take_command(world: World, incident: str, who: str, *, appointed: bool, acto
     known = world.catalog.current.people.get(who)
     if not appointed and (known is None or "commander" not in known.roles):
         raise Refused(
-            "The catalog does not name you as somebody who commands.", mend="Ask a lead to assign the role to you."
+            "The catalog does not name you as somebody who commands.",
+            mend="Ask a lead to assign the role to you.",
         )
     return assign(world, incident, "commander", who, how="took command", actor=actor)
 
