@@ -35,6 +35,18 @@ class PasswordSet(Event, frozen=True, kw_only=True, tag="access.password_set"):
     account: str
 
 
+class AccountDisabled(Event, frozen=True, kw_only=True, tag="access.account_disabled"):
+    """Somebody was locked out: sessions ended, tokens refused."""
+
+    account: str
+
+
+class AccountEnabled(Event, frozen=True, kw_only=True, tag="access.account_enabled"):
+    """Somebody may come in again."""
+
+    account: str
+
+
 class SignedIn(Event, frozen=True, kw_only=True, tag="access.signed_in"):
     """Somebody signed in."""
 
@@ -63,7 +75,15 @@ class TokenRevoked(Event, frozen=True, kw_only=True, tag="access.token_revoked")
 
 
 AccessEvent = (
-    AccountCreated | RoleChanged | PasswordSet | SignedIn | SignInRefused | TokenCreated | TokenRevoked
+    AccountCreated
+    | RoleChanged
+    | PasswordSet
+    | AccountDisabled
+    | AccountEnabled
+    | SignedIn
+    | SignInRefused
+    | TokenCreated
+    | TokenRevoked
 )
 
 
@@ -84,6 +104,18 @@ class ChangeRole(Command, frozen=True, kw_only=True):
 
 class SetPassword(Command, frozen=True, kw_only=True):
     """Note that the password was changed."""
+
+    account: str
+
+
+class DisableAccount(Command, frozen=True, kw_only=True):
+    """Lock somebody out."""
+
+    account: str
+
+
+class EnableAccount(Command, frozen=True, kw_only=True):
+    """Let somebody in again."""
 
     account: str
 
@@ -109,13 +141,23 @@ class RevokeToken(Command, frozen=True, kw_only=True):
     token: str
 
 
-AccessCommand = CreateAccount | ChangeRole | SetPassword | SignIn | CreateToken | RevokeToken
+AccessCommand = (
+    CreateAccount
+    | ChangeRole
+    | SetPassword
+    | DisableAccount
+    | EnableAccount
+    | SignIn
+    | CreateToken
+    | RevokeToken
+)
 
 
 class Access(State, frozen=True, kw_only=True):
-    """The accounts' roles and which tokens hold."""
+    """The accounts' roles, who of them is locked out, and which tokens hold."""
 
     roles: dict[str, AccountRole] = {}
+    disabled: tuple[str, ...] = ()
     tokens: dict[str, bool] = {}
 
 
@@ -137,19 +179,41 @@ def decide(state: Access, command: AccessCommand, now: dt.datetime) -> tuple[Acc
             if command.token not in state.tokens:
                 raise Refused("There is no such token.", mend="Look at the list of tokens.")
             return (TokenRevoked(token=command.token),) if state.tokens[command.token] else ()
+        case DisableAccount():
+            return _disable(state, command.account)
     if command.account not in state.roles:
         raise Refused("There is no such account.", mend="Create it first.")
     match command:
         case ChangeRole():
             if state.roles[command.account] == command.role:
                 return ()
+            if is_last_administrator(state, command.account):
+                raise Refused("This is the last administrator.", mend="Make another one first.")
             return (RoleChanged(account=command.account, role=command.role),)
         case SetPassword():
             return (PasswordSet(account=command.account),)
+        case EnableAccount():
+            return (AccountEnabled(account=command.account),) if command.account in state.disabled else ()
         case SignIn():
             if command.refused:
                 return (SignInRefused(account=command.account, reason=command.refused),)
             return (SignedIn(account=command.account),)
+
+
+def _disable(state: Access, account: str) -> tuple[AccountDisabled, ...]:
+    if account not in state.roles:
+        raise Refused("There is no such account.", mend="Look at the list of accounts.")
+    if account in state.disabled:
+        return ()
+    if is_last_administrator(state, account):
+        raise Refused("This is the last administrator.", mend="Make another one first.")
+    return (AccountDisabled(account=account),)
+
+
+def is_last_administrator(state: Access, account: str) -> bool:
+    """Return whether nobody but `account` could administer: another one who is locked out does not count."""
+    able = {one for one, role in state.roles.items() if role == "administrator" and one not in state.disabled}
+    return able == {account}
 
 
 def evolve(state: Access, event: AccessEvent) -> Access:
@@ -157,6 +221,11 @@ def evolve(state: Access, event: AccessEvent) -> Access:
     match event:
         case AccountCreated() | RoleChanged():
             return msgspec.structs.replace(state, roles={**state.roles, event.account: event.role})
+        case AccountDisabled():
+            return msgspec.structs.replace(state, disabled=(*state.disabled, event.account))
+        case AccountEnabled():
+            left = tuple(one for one in state.disabled if one != event.account)
+            return msgspec.structs.replace(state, disabled=left)
         case TokenCreated():
             return msgspec.structs.replace(state, tokens={**state.tokens, event.token: True})
         case TokenRevoked():

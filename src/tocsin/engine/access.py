@@ -23,7 +23,10 @@ from tocsin.catalog.access import (
     ChangeRole,
     CreateAccount,
     CreateToken,
+    DisableAccount,
+    EnableAccount,
     RevokeToken,
+    SetPassword,
     SignIn,
 )
 from tocsin.engine.world import World
@@ -55,6 +58,8 @@ class Account:
     role: AccountRole
     person: str | None
     """Their id in the catalog, where they are in it."""
+    disabled: bool = False
+    """Whether they are locked out."""
 
     @property
     def actor(self) -> str:
@@ -89,8 +94,7 @@ def create_account(
         raise Invalid(f"{email!r} is not an e-mail address.", where="email")
     if role not in ROLES:
         raise Invalid(f"{role!r} is not a role.", where="role", mend=f"Use one of {', '.join(ROLES)}.")
-    if len(password) < SHORTEST_PASSWORD:
-        raise Invalid(f"A password has at least {SHORTEST_PASSWORD} characters.", where="password")
+    _check_password(password)
     hashed = _hash(password)
     known = person or _person_of(world, email)
 
@@ -119,14 +123,54 @@ def change_role(world: World, id: str, role: str, *, actor: str) -> None:
 
     def change(tx: Transaction) -> None:
         table = tables.account
-        others = select(func.count()).where(and_(table.c.role == "administrator", table.c.id != id))
-        if role != "administrator" and not tx.connection.execute(others).scalar_one():
-            raise Refused("This is the last administrator.", mend="Make another one first.")
-        tx.connection.execute(update(table).where(table.c.id == id).values(role=role))
         command = ChangeRole(account=id, role=role)
         tx.execute(ACCESS, INSTALLATION, command, actor=actor, scope=INSTALLATION)
+        tx.connection.execute(update(table).where(table.c.id == id).values(role=role))
 
     world.store.run(change)
+
+
+def disable(world: World, id: str, *, actor: str) -> None:
+    """Lock an account out: its sessions end, its tokens are refused. The last administrator stays."""
+
+    def lock_out(tx: Transaction) -> None:
+        tx.execute(ACCESS, INSTALLATION, DisableAccount(account=id), actor=actor, scope=INSTALLATION)
+        tx.connection.execute(update(tables.account).where(tables.account.c.id == id).values(disabled=True))
+        _end_sessions(tx, id)
+
+    world.store.run(lock_out)
+
+
+def enable(world: World, id: str, *, actor: str) -> None:
+    """Let an account in again, with the password and the tokens that it had."""
+
+    def let_in(tx: Transaction) -> None:
+        tx.execute(ACCESS, INSTALLATION, EnableAccount(account=id), actor=actor, scope=INSTALLATION)
+        tx.connection.execute(update(tables.account).where(tables.account.c.id == id).values(disabled=False))
+
+    world.store.run(let_in)
+
+
+def set_password(world: World, id: str, password: str, *, actor: str) -> None:
+    """Give an account another password; whoever signed in with the old one is signed out."""
+    _check_password(password)
+    hashed = _hash(password)
+
+    def change(tx: Transaction) -> None:
+        tx.execute(ACCESS, INSTALLATION, SetPassword(account=id), actor=actor, scope=INSTALLATION)
+        tx.connection.execute(update(tables.account).where(tables.account.c.id == id).values(password=hashed))
+        _end_sessions(tx, id)
+
+    world.store.run(change)
+
+
+def _end_sessions(tx: Transaction, account: str) -> None:
+    tx.connection.execute(delete(tables.session).where(tables.session.c.account == account))
+
+
+def _check_password(password: str) -> None:
+    if len(password) < SHORTEST_PASSWORD:
+        raise Invalid(f"A password has at least {SHORTEST_PASSWORD} characters.", where="password")
 
 
 def accounts(connection: Connection) -> list[Account]:
@@ -142,7 +186,7 @@ def has_accounts(connection: Connection) -> bool:
 
 
 def _account(row: object) -> Account:
-    return Account(row.id, row.email, row.name, row.role, row.person)  # type: ignore[attr-defined]  # a row of the account table
+    return Account(row.id, row.email, row.name, row.role, row.person, row.disabled)  # type: ignore[attr-defined]  # a row of the account table
 
 
 def _person_of(world: World, email: str) -> str | None:
@@ -180,6 +224,13 @@ def sign_in(world: World, email: str, password: str, *, source: str = "") -> tup
 
     def open_session(tx: Transaction) -> Account:
         _forget_attempt(tx, attempt)
+        same = select(tables.account.c.id).where(
+            tables.account.c.id == row.id,
+            tables.account.c.disabled.is_(False),
+            tables.account.c.password == row.password,
+        )
+        if tx.connection.execute(same).first() is None:  # locked out while the password was looked at
+            raise NotSignedIn("The account was changed meanwhile.", mend="Sign in again.")
         expires = tx.now + dt.timedelta(hours=SESSION_HOURS)
         tx.connection.execute(delete(tables.session).where(tables.session.c.expires_at < tx.now))
         tx.connection.execute(
