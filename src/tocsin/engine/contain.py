@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy import and_, select
 
 from tocsin.catalog.system import Component, ContainmentAction, System
+from tocsin.connectors import ports
 from tocsin.connectors.ports import Acted
 from tocsin.engine import capture, crash
 from tocsin.engine.duty import ENGINE, Duty, Errand, Later
@@ -210,11 +211,39 @@ def _prepare_act(job: Held, world: World) -> Work | None:
     return _work(job, world, state.may_act() and not state.acted)
 
 
-def _act(work: Work, world: World) -> Acted:
+def _act(work: Work, world: World) -> Acted | Drifted:
     crash.point("contain.before_act")
-    done = world.containment_connector(work.action.connector).act(work.action.params)
+    connector = world.containment_connector(work.action.connector)
+    drift = _drift(work.state.preview, connector.preview(work.action.params))
+    if drift:
+        return Drifted(f"The state changed since the preview: {drift}. Preview it again.")
+    done = connector.act(work.action.params)
     crash.point("contain.after_act")
     return msgspec.structs.replace(done, before=_seen_before(work, done, world))
+
+
+@dataclass(frozen=True, slots=True)
+class Drifted:
+    """The outside is no longer what the approved preview showed, so nothing was done."""
+
+    why: str
+
+
+def _drift(approved: Preview, now: ports.Preview) -> str:
+    """Return how what would change now differs from what was approved; empty when it does not.
+
+    What has the wanted state already (a resumed job finds its own effect) is no change, so it never differs.
+    """
+    shown = {change.what: change for change in approved.changes}
+    for change in now.changes:
+        seen = shown.get(change.what)
+        if seen is None:
+            return f"{change.what} was as wanted and is {change.before or 'unset'}"
+        if seen.was != change.before:
+            return f"{change.what} was {seen.was or 'unset'} and is {change.before or 'unset'}"
+        if seen.becomes != change.after:
+            return f"{change.what} would have become {seen.becomes} and would become {change.after}"
+    return ""
 
 
 def _seen_before(work: Work, done: Acted, world: World) -> dict[str, str]:
@@ -226,6 +255,9 @@ def _seen_before(work: Work, done: Acted, world: World) -> dict[str, str]:
 
 
 def _record_act(tx: Transaction, job: Held, work: Work, done: Any, world: World) -> None:
+    if isinstance(done, Drifted):
+        _failed(tx, job, "act", done.why)
+        return
     command = containment.RecordAction(
         observed_before=done.before, observed_after=done.after, detail=done.detail
     )
@@ -268,7 +300,10 @@ def _check(world: World, system: System, name: str, work: Work) -> Check:
     if probe is None:
         return Check(probe=name, holds="unknown", detail="The catalog no longer has this probe.")
     given = {**work.action.params, "since": _acted_at(world, work)}
-    answer = world.probe_connector(probe.connector).answer(probe.params, given)
+    try:
+        answer = world.probe_connector(probe.connector).answer(probe.params, given)
+    except Exception as error:  # whatever is wrong with asking, the answer is that nobody can tell
+        return Check(probe=name, holds="unknown", detail=f"It could not be asked: {error}")
     return Check(probe=name, holds=answer.answer, measured=answer.measured, detail=answer.detail)
 
 
@@ -341,8 +376,9 @@ def _revert_failed(tx: Transaction, job: Held, why: str, world: World) -> None:
 def _prepare_recheck(job: Held, world: World) -> Work | None:
     incident = world.store.state(INCIDENT, job.payload["incident"])
     state = world.store.state(CONTAINMENT, job.payload["containment"])
-    holding = incident.status is Status.CONTAINED and state.status == "verified"
-    return _work(job, world, holding and bool(state.action and state.action.verify))
+    holding = incident.status in (Status.CONTAINED, Status.MONITORING) and state.status == "verified"
+    lost = incident.status in OPEN and state.status == "acted"  # it may come to hold again by itself
+    return _work(job, world, (holding or lost) and bool(state.action and state.action.verify))
 
 
 def _recheck(work: Work, world: World) -> tuple[Check, ...]:
@@ -351,16 +387,37 @@ def _recheck(work: Work, world: World) -> tuple[Check, ...]:
 
 
 def _record_recheck(tx: Transaction, job: Held, work: Work, checks: Any, world: World) -> None:
-    """Only a check that says no is news: one that cannot tell (a quiet night without traffic) proves nothing lost."""
-    if any(check.holds == "no" for check in checks):
+    """While it holds only a no is news, and once it is lost only that it holds again.
+
+    A check that cannot tell (a quiet night without traffic) proves nothing. What is recorded has its next count
+    follow from the event (`engine.follow`), so there is one chain of counts however often it is lost and found.
+    """
+    if work.state.status == "verified":
+        news = any(check.holds == "no" for check in checks)
+    else:
+        news = all(check.holds == "yes" for check in checks)
+    if news:
         command = containment.RecordVerification(checks=checks)
-        tx.execute(CONTAINMENT, work.id, command, actor=ENGINE, scope=work.state.incident)
-        return
-    count = job.payload["count"] + 1
-    payload = {**job.payload, "count": count}
-    key = f"containment:{work.id}/recheck/{count}"
+        if tx.execute(CONTAINMENT, work.id, command, actor=ENGINE, scope=work.state.incident).events:
+            return
+    _next_recheck(tx, job)
+
+
+def _recheck_given_up(tx: Transaction, job: Held, why: str, world: World) -> None:
+    _next_recheck(tx, job)
+
+
+def _next_recheck(tx: Transaction, job: Held) -> None:
+    """Plan the next count of the chain that `job` belongs to; its first job names the chain."""
+    count, chain = job.payload["count"] + 1, job.payload.get("chain", job.key)
     tx.schedule(
-        Job(kind="contain.recheck", key=key, due_at=tx.now + RECHECK_EVERY, scope=job.scope, payload=payload)
+        Job(
+            kind="contain.recheck",
+            key=f"{chain}/{count}",
+            due_at=max(tx.now, job.due_at) + RECHECK_EVERY,
+            scope=job.scope,
+            payload={**job.payload, "count": count, "chain": chain},
+        )
     )
 
 
@@ -376,7 +433,7 @@ def _lost(tx: Transaction, job: Held, world: World) -> None:
 
 
 WORK = (
-    Errand("contain.recheck", _prepare_recheck, _recheck, _record_recheck, attempts=3),
+    Errand("contain.recheck", _prepare_recheck, _recheck, _record_recheck, _recheck_given_up, attempts=3),
     Duty("incident.lose_containment", _lost),
     Errand("contain.snapshot", _prepare_snapshot, _capture, _record_snapshot, _snapshot_failed, attempts=5),
     Errand("contain.act", _prepare_act, _act, _record_act, _act_failed, attempts=5),

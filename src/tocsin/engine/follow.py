@@ -28,7 +28,7 @@ CHECKPOINTS_AFTER = (
 
 
 RECHECK_EVERY = dt.timedelta(minutes=1)
-"""How often a containment that holds is verified again, while the incident is contained."""
+"""How often a containment is verified again: while it holds, and while a lost one may come to hold again."""
 
 
 def follow(one: Appended) -> Iterator[Job]:
@@ -113,7 +113,9 @@ def _duties(one: Appended) -> Iterator[Due]:
             if one.state.status == "verified":
                 yield "incident.contain", None, {"containment": one.key, "incident": incident}
             elif not event.holds:
-                yield "incident.lose_containment", None, {"containment": one.key, "incident": incident}
+                payload = {"containment": one.key, "incident": incident}
+                yield "incident.lose_containment", None, payload
+                yield "contain.recheck", one.at + RECHECK_EVERY, {**payload, "count": 1}
         case reviews.Opened():
             yield "incident.open_review", None, {"incident": incident}
         case applied.Applied():
