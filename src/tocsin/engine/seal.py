@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, insert, select
 
 from tocsin import __version__
 from tocsin.engine import crash
@@ -18,7 +18,7 @@ from tocsin.evidence.custody import Export as NoteExport
 from tocsin.evidence.item import EvidenceItem
 from tocsin.evidence.note import Note
 from tocsin.incidents.incident import INCIDENT
-from tocsin.kernel.errors import NotFound, TocsinError
+from tocsin.kernel.errors import NotFound, Refused, TocsinError
 from tocsin.store import tables
 from tocsin.store.jobs import Held
 from tocsin.store.log import lookup
@@ -73,14 +73,23 @@ class Exported:
     files: dict[str, bytes]
 
 
-def export_incident(world: World, incident: str, *, by: str, purpose: str, actor: str) -> Exported:
-    """Return the export of an incident: every event with its proof, the evidence, sealed in the log itself."""
+def export_incident(
+    world: World, incident: str, *, by: str, purpose: str, actor: str, allow_missing: bool = False
+) -> Exported:
+    """Return the export of an incident: every event with its proof, the evidence, sealed in the log itself.
+
+    allow_missing: export although evidence is gone or damaged; the verifier then names what is absent.
+
+    Raises:
+        NotFound: no such incident.
+        Refused: an item of evidence is gone or damaged, and `allow_missing` is not said.
+    """
     store = world.store
     if not store.state(INCIDENT, incident).number:
         raise NotFound("There is no such incident.")
+    contents, absent, files = _evidence(world, incident, allow_missing=allow_missing)
     id = _note_exports(world, incident, by=by, purpose=purpose, actor=actor)
     recorded = store.events(scope=incident)
-    contents, absent, files = _evidence(world, incident)
     manifest = exports.plan(
         kind="incident",
         export=id,
@@ -91,17 +100,17 @@ def export_incident(world: World, incident: str, *, by: str, purpose: str, actor
         recorded=recorded,
         files=files,
         absent=absent,
-        earlier=store.read(_published),
+        earlier=store.read(lambda connection: _published(connection, incident)),
     )
     command = exports.seal_command(manifest, by=by, purpose=purpose)
     store.run(lambda tx: tx.execute(CUSTODY, id, command, actor=actor, scope=incident))
     crash.point("export.after_seal")
     (seal,) = store.events(stream=CUSTODY.stream(id))
 
+    checkpoint = store.run(lambda tx: _head(tx, world, seal[0]))
+
     def build(connection: Connection) -> dict[str, bytes]:
-        # The log may have grown since the seal, so its size with the seal as the last leaf is signed anew.
         nodes = lookup(connection)
-        checkpoint = exports.head(store.log.signer.name, seal[0], nodes, store.log.signer)
         return exports.build(
             manifest, recorded=recorded, seal=seal, checkpoint=checkpoint, lookup=nodes, contents=contents
         )
@@ -109,14 +118,46 @@ def export_incident(world: World, incident: str, *, by: str, purpose: str, actor
     return Exported(id, store.log.signer.vkey, store.read(build))
 
 
-def _published(connection: Connection) -> dict[int, bytes]:
-    """Return size -> root of the newest signed checkpoints: whoever kept one can hold it against the export."""
+def _head(tx: Transaction, world: World, seal: int) -> bytes:
+    """Sign and keep the head that ends with leaf `seal`: what is given out is what later exports continue.
+
+    The log may have grown since the seal, so this is not always the log as it stands.
+    """
+    table, signer = tables.checkpoint, world.store.log.signer
+    held = select(table.c.note).where(table.c.size == seal + 1)
+    kept = tx.connection.execute(held).scalar_one_or_none()
+    if kept is not None:
+        return bytes(kept)
+    note = exports.head(signer.name, seal, lookup(tx.connection), signer)
+    tx.connection.execute(insert(table).values(size=seal + 1, at=tx.now, note=note))
+    return note
+
+
+def _published(connection: Connection, incident: str) -> dict[int, bytes]:
+    """Return size -> root of heads that whoever kept one can hold against an export of `incident`.
+
+    They are the newest signed checkpoints, and the head of every earlier export of the incident however old.
+    """
     table = tables.checkpoint
     notes = (
         select(table.c.note).where(table.c.size > 0).order_by(table.c.size.desc()).limit(CHECKPOINTS_PROVED)
     )
     heads = (Checkpoint.parse(Note.parse(bytes(note)).text) for note in connection.execute(notes).scalars())
-    return {head.size: head.root for head in heads}
+    newest = {head.size: head.root for head in heads}
+    nodes = lookup(connection)
+    return {size: merkle.root(size, nodes) for size in _exported(connection, incident)} | newest
+
+
+def _exported(connection: Connection, incident: str) -> list[int]:
+    """Return the sizes of the log that end with the seal of an export of `incident`."""
+    event, leaf = tables.event, tables.leaf
+    same = and_(leaf.c.stream == event.c.stream, leaf.c.position == event.c.position)
+    seals = (
+        select(leaf.c["index"])
+        .join(event, same)
+        .where(leaf.c.scope == incident, event.c.type == exports.SEALED_TYPE)
+    )
+    return [index + 1 for index in connection.execute(seals).scalars()]
 
 
 def _items(world: World, incident: str) -> list[EvidenceItem]:
@@ -140,7 +181,10 @@ def _note_exports(world: World, incident: str, *, by: str, purpose: str, actor: 
     return world.store.run(note)
 
 
-def _evidence(world: World, incident: str) -> tuple[dict[str, bytes], dict[str, str], list[exports.File]]:
+def _evidence(
+    world: World, incident: str, *, allow_missing: bool
+) -> tuple[dict[str, bytes], dict[str, str], list[exports.File]]:
+    """Return the incident's evidence by path, what is absent with the reason, and how the manifest lists it."""
     contents: dict[str, bytes] = {}
     absent: dict[str, str] = {}
     files = []
@@ -148,6 +192,11 @@ def _evidence(world: World, incident: str) -> tuple[dict[str, bytes], dict[str, 
         try:
             data = world.vault.get(incident, item.sha256)
         except TocsinError as error:
+            if not allow_missing:
+                raise Refused(
+                    f"The evidence {item.id}, {item.what!r}, cannot be exported: {error}",
+                    mend="Restore it from a backup, or export without it: the record then says it is absent.",
+                ) from error
             absent[item.sha256] = str(error)
             continue
         contents[exports.evidence_path(item.sha256)] = data

@@ -50,6 +50,7 @@ class Examination:
         self._listed: dict[str, Listed] = {}
         self._odd: set[str] = set()  # names that are there and are not what they should be
         self._manifest_digest = ""
+        self._collected: dict[str, tuple[str, Entry]] = {}  # SHA-256 -> its name, and where it was collected
 
     def run(self) -> str | None:
         """Look at everything; return why the whole is unusable, or None. May raise OSError."""
@@ -70,6 +71,7 @@ class Examination:
                 self._entry(export.entry_path(line.index), line.index, line)
             for file in self.manifest.files:
                 self._file(file)
+            self._absent(self.manifest)
             self._consistency(self.manifest)
         self._extras()
         return None
@@ -248,6 +250,7 @@ class Examination:
         except msgspec.ValidationError as error:
             self.find(path, f"it cannot be read as {_COLLECTED}: {error}.", entry)
             return
+        self._collected.setdefault(item.sha256, (f"the evidence {item.id}, {item.what!r},", entry))
         size = self._evidence_held.get(item.sha256)
         if size is None:
             why = "is neither in the export nor declared absent with a reason"
@@ -255,6 +258,13 @@ class Examination:
         elif size not in (-1, item.size):
             why = f"was recorded with {item.size} bytes, and the export lists {size}"
             self.find(path, f"the evidence {item.id}, {item.what!r}, {why}.", entry)
+
+    def _absent(self, manifest: Manifest) -> None:
+        """Evidence that was collected and is gone is a finding, unless it was erased as the law asks."""
+        for absent in manifest.absent:
+            if not export.is_erasure(absent.reason):
+                name, entry = self._collected.get(absent.sha256, ("the evidence", None))
+                self.find(export.evidence_path(absent.sha256), f"{name} is absent: {absent.reason}", entry)
 
     @cached_property
     def _evidence_held(self) -> dict[str, int]:

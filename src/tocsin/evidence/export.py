@@ -41,6 +41,8 @@ from tocsin.kernel.event import LEAF_VERSION, NONCE_BYTES, Recorded, payload_dig
 VERSION = 1
 CHECKPOINT, MANIFEST, SEAL, CONSISTENCY = "checkpoint", "manifest.json", "seal.json", "consistency.json"
 SEALED_TYPE = "export.sealed"
+ERASED = "erased"
+"""How the reason of evidence begins that was erased on purpose; any other absence breaks the record."""
 
 _DOCUMENT = re.compile(r"documents/[a-z0-9][a-z0-9_-]{0,63}(\.[a-z0-9]{1,8})?")
 _HEX = re.compile(r"([0-9a-f]{2})+")
@@ -71,7 +73,7 @@ class File(_Part, frozen=True, kw_only=True):
 
 
 class Absent(_Part, frozen=True, kw_only=True):
-    """Evidence that an event names and the export does not hold, and why not."""
+    """Evidence that an event names and the export does not hold, and why not: `erased ...`, or it is lost."""
 
     sha256: str
     reason: str
@@ -331,6 +333,11 @@ def _consistency(earlier: Sequence[Earlier], size: int, lookup: merkle.NodeLooku
         proof = merkle.consistency_proof(head.size, size, lookup)
         proofs.append(Proof(size=head.size, proof=tuple(value.hex() for value in proof)))
     return Consistency(proofs=tuple(proofs))
+
+
+def is_erasure(reason: str) -> bool:
+    """Return whether `reason` says that the bytes were erased on purpose."""
+    return reason == ERASED or reason.startswith(f"{ERASED} ")
 
 
 # --- reading one ---------------------------------------------------------------------------------

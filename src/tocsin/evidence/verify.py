@@ -13,7 +13,7 @@ from tocsin.evidence.examination import Examination
 from tocsin.evidence.export import CHECKPOINT, Manifest
 from tocsin.evidence.note import Note, NoteVerifier
 from tocsin.evidence.reader import Reader
-from tocsin.evidence.report import Report, Signer, counted
+from tocsin.evidence.report import Report, Signer, counted, shown
 from tocsin.kernel.errors import Invalid, TocsinError
 
 
@@ -85,6 +85,8 @@ def _told(examination: Examination, head: Checkpoint | None, linked: bool | None
         status, headline = "unusable", f"cannot be checked against that checkpoint: {why}."
     elif identified:
         headline = f"intact; signed by {signer.label}"
+    if status == "intact" and manifest.absent:
+        headline += f"; {_absent(manifest)}"
     return Report(
         status=status,
         headline=headline,
@@ -100,6 +102,13 @@ def _told(examination: Examination, head: Checkpoint | None, linked: bool | None
         entries=len(manifest.entries),
         files=len(manifest.files),
     )
+
+
+def _absent(manifest: Manifest) -> str:
+    """Return what the headline says of evidence that was erased."""
+    reasons = shown("; ".join(dict.fromkeys(absent.reason for absent in manifest.absent)))
+    verb = "is" if len(manifest.absent) == 1 else "are"
+    return f"{counted(len(manifest.absent), 'evidence item')} {verb} absent: {reasons}"
 
 
 def _proved(manifest: Manifest, checkpoint: Checkpoint, head: Checkpoint | None) -> tuple[str, ...]:

@@ -149,12 +149,29 @@ def test_a_reader_that_fails_makes_the_check_unusable() -> None:
     assert "Permission denied" in report.headline
 
 
-def test_absent_evidence_with_a_reason_is_intact_and_is_said() -> None:
+def test_absent_evidence_that_nobody_erased_is_named_and_breaks_the_record() -> None:
+    log = a_log()
+    kept = tuple(file for file in a_manifest(log).files if file.sha256 != digest(TABLE))
+    for reason in ("No evidence with that digest is kept.", "erasedly lost", ""):
+        manifest = a_manifest(a_log(), files=kept, absent={digest(TABLE): reason})
+        report = verify(Held(built(a_log(), manifest)), key=SIGNER.vkey)
+        assert (report.status, report.proved) == ("not intact", ())
+        (finding,) = report.findings
+        assert finding.path == export.evidence_path(digest(TABLE))
+        assert finding.problem == f"the evidence ev-2, 'recent predictions', is absent: {reason}"
+        assert (finding.index, finding.stream) == (7, "custody:ev-2")
+
+
+def test_erased_evidence_is_intact_and_is_said() -> None:
     log = a_log()
     kept = tuple(file for file in a_manifest(log).files if file.sha256 != digest(TABLE))
     manifest = a_manifest(log, files=kept, absent={digest(TABLE): "erased at the request of the person"})
     report = verify(Held(built(log, manifest)), key=SIGNER.vkey)
     assert report.status == "intact"
+    assert report.headline == (
+        f"intact; signed by {SIGNER.verifier.label}; "
+        "1 evidence item is absent: erased at the request of the person"
+    )
     assert any("erased at the request" in line for line in report.not_proved)
 
 
