@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import and_, select
 
+from tocsin.catalog.playbook import Playbook
 from tocsin.engine import crash
 from tocsin.engine.duty import ENGINE, Duty
 from tocsin.engine.world import World
@@ -19,6 +20,7 @@ from tocsin.incidents.incident import INCIDENT, Close, OpenReview
 from tocsin.kernel.errors import NotFound
 from tocsin.kernel.event import Recorded, wire_name
 from tocsin.response.oncall import page
+from tocsin.response.playbooks import run as runs
 from tocsin.reviews import review as reviews
 from tocsin.reviews.fairness_review import GroupGap
 from tocsin.reviews.figure import Times, figures
@@ -44,7 +46,10 @@ def person_name(world: World, id: str) -> str:
 def told(world: World, recorded: Sequence[tuple[int, Recorded]]) -> list[timeline.Entry]:
     """Return the timeline of recorded events, in the order of the log."""
     lines = []
+    books: dict[str, Playbook] = {}
     for index, one in recorded:
+        if isinstance(one.event, runs.Started):
+            books[one.stream] = one.event.playbook
         line = timeline.entry(
             index=index,
             at=one.at,
@@ -52,12 +57,19 @@ def told(world: World, recorded: Sequence[tuple[int, Recorded]]) -> list[timelin
             actor=one.actor,
             stream=one.stream,
             position=one.position,
-            payload=msgspec.json.decode(one.payload),
+            payload=_with_question(msgspec.json.decode(one.payload), books.get(one.stream)),
             name=lambda who: person_name(world, who),
         )
         if line is not None:
             lines.append(line)
     return lines
+
+
+def _with_question(payload: dict[str, Any], book: Playbook | None) -> dict[str, Any]:
+    """Return an answer's payload with the words of its question, which only the run's snapshot holds."""
+    step = book.step(payload.get("step", "")) if book else None
+    text = getattr(step, "text", "")
+    return {**payload, "question": text} if text else payload
 
 
 def times(recorded: Sequence[tuple[int, Recorded]]) -> Times:

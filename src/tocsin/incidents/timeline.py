@@ -106,7 +106,8 @@ def _changes(payload: Payload, name: Name) -> str:
 
 def _answered(p: Payload, name: Name) -> str:
     who = f"probe {p['who']}" if p["by"] == "probe" else name(p["who"])
-    return f"Answered '{p['step'].replace('_', ' ')}': {p['answer']} (by {who})"
+    asked = p.get("question") or f"{p['step'].replace('_', ' ')}?"
+    return f"{asked} {p['answer'].replace('_', ' ').capitalize()} (by {who})"
 
 
 def _step_passed(p: Payload, name: Name) -> str:
