@@ -17,6 +17,7 @@ import msgspec
 
 from tocsin.kernel import canonical
 from tocsin.kernel.clock import to_wire
+from tocsin.kernel.errors import Invalid
 
 S = TypeVar("S")  # state
 C = TypeVar("C")  # command
@@ -90,8 +91,18 @@ class StreamKind(Generic[S, C, E]):
 
 
 def payload_bytes(event: Event) -> bytes:
-    """Return the canonical bytes of `event`, wire name included as `type`; stored once, never re-encoded."""
-    return canonical.encode(msgspec.to_builtins(event))
+    """Return the canonical bytes of `event`, wire name included as `type`; stored once, never re-encoded.
+
+    Raises:
+        Invalid: what somebody gave has no exact form, such as an integer beyond 2**53 - 1 or half a character.
+    """
+    try:
+        return canonical.encode(msgspec.to_builtins(event))
+    except ValueError as error:
+        why = "it holds half a character" if isinstance(error, UnicodeError) else str(error)
+        raise Invalid(
+            f"It cannot be recorded: {why}.", mend="Shorten the number, or send it as text."
+        ) from error
 
 
 def payload_digest(nonce: bytes, payload: bytes) -> str:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tocsin.kernel import canonical
 from tocsin.kernel.clock import to_wire
-from tocsin.kernel.errors import Refused
+from tocsin.kernel.errors import Invalid, Refused
 from tocsin.kernel.event import (
     Command,
     Event,
@@ -125,3 +125,17 @@ def test_a_digest_binds_nonce_and_payload() -> None:
 def test_a_nonce_of_another_length_is_refused(length: int) -> None:
     with pytest.raises(ValueError, match="16 bytes"):
         payload_digest(bytes(length), b"{}")
+
+
+@pytest.mark.parametrize("given", [2**53, -(2**53)])
+def test_a_number_without_an_exact_form_is_the_fault_of_whoever_sent_it(given: int) -> None:
+    class Counted(Event, frozen=True, kw_only=True, tag="door.counted"):
+        times: int
+
+    with pytest.raises(Invalid, match="beyond the exact integers of JSON"):
+        payload_bytes(Counted(times=given))
+
+
+def test_half_a_character_is_the_fault_of_whoever_sent_it() -> None:
+    with pytest.raises(Invalid, match="half a character"):
+        payload_bytes(Opened(by="\ud800"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -11,6 +12,8 @@ from sqlalchemy import select
 from tocsin.engine import assign, declare, escalate, review
 from tocsin.incidents import incident as incidents
 from tocsin.incidents.incident import INCIDENT
+from tocsin.kernel.canonical import LARGEST
+from tocsin.kernel.errors import Invalid
 from tocsin.kernel.severity import label, parse
 from tocsin.response.oncall.page import PAGE
 from tocsin.store import tables
@@ -18,6 +21,9 @@ from tocsin.web.api.answers import Body, answer, incident_id, rows, world_of
 from tocsin.web.permissions import Caller, Needs
 
 router = APIRouter(prefix="/api/v1", tags=["incidents"])
+
+EARLIEST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+AHEAD = dt.timedelta(days=1)
 
 Fact = bool | int | str
 Text = Annotated[str, Field(max_length=20_000)]
@@ -103,6 +109,35 @@ def shown(world: object, id: str, state: incidents.Incident, position: int) -> d
     }
 
 
+def _exact(facts: dict[str, Fact]) -> dict[str, Fact]:
+    """Return `facts`; raise `Invalid` naming the one whose number JSON cannot carry exactly."""
+    for name, value in facts.items():
+        if isinstance(value, int) and abs(value) > LARGEST:
+            raise Invalid(
+                "The number is beyond the exact integers of JSON.",
+                where=f"facts.{name}",
+                mend=f"Send at most {LARGEST}.",
+            )
+    return facts
+
+
+def _moment(given: dt.datetime | None, now: dt.datetime, where: str) -> dt.datetime | None:
+    """Return a time in UTC; raise `Invalid` naming the field when it lies before 2000 or beyond tomorrow."""
+    if given is None:
+        return None
+    try:
+        moment = given.astimezone(dt.UTC)
+    except OverflowError:  # the year 1 or 9999, with an offset that leads beyond it
+        moment = None
+    if moment is None or not EARLIEST <= moment <= now + AHEAD:
+        raise Invalid(
+            "The time lies before the year 2000 or in the future.",
+            where=where,
+            mend="Write it like 2026-11-23T03:04:05Z.",
+        )
+    return moment
+
+
 def _position(request: Request, id: str) -> int:
     query = select(tables.stream.c.position).where(tables.stream.c.name == INCIDENT.stream(id))
     return int(world_of(request).store.read(lambda connection: connection.execute(query).scalar_one()))
@@ -123,8 +158,8 @@ def declare_incident(
         severity=parse(body.severity) if body.severity else None,
         category=body.category,
         system=body.system,
-        facts=body.facts,
-        began_at=body.began_at,
+        facts=_exact(body.facts),
+        began_at=_moment(body.began_at, world.clock.now(), "began_at"),
     )
     return answer({"id": id, "number": number, "name": f"INC-{number}"}, 201)
 
@@ -227,7 +262,7 @@ def set_category(request: Request, name: str, body: CategoryBody, caller: Respon
 @router.post("/incidents/{name}/facts")
 def record_facts(request: Request, name: str, body: FactsBody, caller: Responder) -> Response:
     """Record facts; the severity is assessed anew."""
-    facts = declare.checked_facts(world_of(request).catalog.current, body.facts)
+    facts = declare.checked_facts(world_of(request).catalog.current, _exact(body.facts))
     return _tell(request, name, caller, incidents.RecordFacts(facts=facts, reason=body.reason))
 
 
