@@ -235,6 +235,7 @@ delivery = _table(
     Column("queued_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
     Column("detail", Text, nullable=False, default=""),
+    Index("delivery_recent", "updated_at"),
 )
 run = _table(
     "run",

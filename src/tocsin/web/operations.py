@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 import time
+from collections import Counter
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -17,6 +20,10 @@ from tocsin.web.permissions import program_of
 
 router = APIRouter(tags=["operations"])
 LATE_SECONDS = 30
+RECENT = dt.timedelta(minutes=10)
+RECURRING = ("alerts.sweep", "deployments.plan", "log.checkpoint", "watch.look", "watch.plan")
+"""Jobs that plan their own next run and ask nobody outside. A registry that is down is no reason to refuse alerts,
+so `deployments.look` and `contain.recheck` are not here."""
 WRITE_SECONDS = 5.0
 
 
@@ -35,6 +42,8 @@ def ready(request: Request) -> Response:
     told["transports"] = {
         "email": "configured" if program.settings.smtp_host else "absent: no mail server is set"
     }
+    with contextlib.suppress(Exception):  # the problems say already that the database cannot be read
+        told["transports"] |= program.world.store.read(lambda connection: _failing(connection, program))
     return answer(told, 503 if problems else 200)
 
 
@@ -44,16 +53,58 @@ def _problems(program: Program) -> list[str]:
         program.world.store.submit(lambda tx: tx.connection.execute(select(1)).scalar_one()).result(
             WRITE_SECONDS
         )
-        late = program.world.store.read(
-            lambda connection: jobs.lateness(connection, program.world.clock.now())
+        problems += program.world.store.read(
+            lambda connection: _stalled(connection, program.world.clock.now())
         )
-        if late.total_seconds() > LATE_SECONDS:
-            problems.append(f"Jobs are {late.total_seconds():.0f} s late.")
     except (TocsinError, TimeoutError) as error:
         problems.append(f"The database does not take a transaction: {error}")
     except Exception:
         problems.append("The database cannot be read.")
     return problems
+
+
+def _stalled(connection: Connection, now: dt.datetime) -> list[str]:
+    """Return what has come to a halt although the database works: jobs, intake, recurring looks."""
+    problems = []
+    late = jobs.lateness(connection, now).total_seconds()
+    if late > LATE_SECONDS:
+        problems.append(f"Jobs are {late:.0f} s late.")
+    body, job = tables.inbox, tables.job
+    oldest = (
+        select(body.c.received_at).where(body.c.id > inbox.derived(connection)).order_by(body.c.id).limit(1)
+    )
+    received = connection.execute(oldest).scalar_one_or_none()
+    waits = (now - received).total_seconds() if received else 0.0
+    if waits > LATE_SECONDS:
+        problems.append(f"Intake stands still: the oldest accepted body waits for {waits:.0f} s.")
+    failed = (
+        select(job.c.kind, func.count())
+        .where(job.c.state == jobs.FAILED, job.c.kind.in_(RECURRING), job.c.done_at > now - RECENT)
+        .group_by(job.c.kind)
+        .order_by(job.c.kind)
+    )
+    for kind, count in connection.execute(failed):
+        problems.append(f"{count} of the recurring jobs '{kind}' failed in the last 10 minutes.")
+    return problems
+
+
+def _failing(connection: Connection, program: Program) -> dict[str, str]:
+    """Return the transports that failed lately, by kind of contact method; who was to be reached is not said here."""
+    table, people = tables.delivery, program.world.catalog.current.people
+    recent = select(table.c.person, table.c.method, table.c.state).where(
+        table.c.updated_at > program.world.clock.now() - RECENT
+    )
+    all, failed = Counter[str](), Counter[str]()
+    for person, method, state in connection.execute(recent):
+        known = people[person].contact if person in people else ()
+        transport = next((one.kind for one in known if one.id == method), method)
+        all[transport] += 1
+        failed[transport] += state == "failed"
+    return {
+        transport: f"failing: {count} of {all[transport]} deliveries failed in the last 10 minutes"
+        for transport, count in sorted(failed.items())
+        if count
+    }
 
 
 @router.get("/metrics")

@@ -151,6 +151,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key"),
     )
     with op.batch_alter_table("delivery", schema=None) as batch_op:
+        batch_op.create_index("delivery_recent", ["updated_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_delivery_scope"), ["scope"], unique=False)
 
     op.create_table(
