@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import cache
 
 from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
@@ -74,8 +75,12 @@ def log_size(connection: Connection) -> int:
 
 
 def lookup(connection: Connection) -> merkle.NodeLookup:
-    """Return the lookup of complete subtrees that the Merkle functions ask for."""
+    """Return the lookup of complete subtrees that the Merkle functions ask for; each is read once.
 
+    For one piece of work: what it has read it keeps, since a complete subtree never changes again.
+    """
+
+    @cache
     def node(height: int, index: int) -> bytes:
         found = _NODE if height else _LEAF
         return bytes(connection.execute(found, {"height": height, "at": index}).scalar_one())
