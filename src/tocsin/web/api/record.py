@@ -26,6 +26,8 @@ class ExportBody(Body):
     """What the export is for; it goes on the record."""
 
     purpose: str = "Verification"
+    allow_missing: bool = False
+    """True: export although evidence is lost; the verifier names what is absent and does not call it intact."""
 
 
 @router.get("/incidents/{name}/evidence", dependencies=READ)
@@ -93,7 +95,12 @@ def export(
     """Return the export of an incident as a zip; unpack it and run `tocsin verify` on the directory."""
     world = world_of(request)
     made = seal.export_incident(
-        world, incident_id(world, name), by=caller.who, purpose=body.purpose, actor=caller.actor
+        world,
+        incident_id(world, name),
+        by=caller.who,
+        purpose=body.purpose,
+        actor=caller.actor,
+        allow_missing=body.allow_missing,
     )
     return zipped(made)
 
