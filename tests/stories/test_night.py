@@ -51,6 +51,23 @@ def test_the_stand_in_answers_and_the_calling_stops() -> None:
         assert len(world.mails_to("ada")) == 1
 
 
+def test_the_first_mail_of_the_night_still_answers_in_the_morning() -> None:
+    with World() as world:
+        id = world.declare("Loan model denies one group", system="loan", category="bias", severity=0)
+        world.passes(hours=9)
+        token = world.link_in(world.mails_to("ada")[0]).rsplit("/", 1)[1]
+        claim = read_link(world.program.world.link_secret, token, world.clock.now())
+        assert world.paging(id).page(claim["page"]) is None  # put away hours ago
+        escalate.acknowledge(
+            world.program.world, id, "ada", page_id=claim["page"], how="link", actor="person:ada"
+        )
+        world.settles()
+        assert world.incident(id).roles == {"commander": "ada"}
+        sent = len(world.sender.sent)
+        world.passes(hours=1)
+        assert len(world.sender.sent) == sent
+
+
 def test_a_mail_server_that_is_down_is_tried_again_and_every_attempt_is_on_the_record() -> None:
     with World() as world:
         world.sender.failing["ada@example.org"] = "The mail server did not answer."

@@ -64,8 +64,7 @@ def _take_up(tx: Transaction, job: Held, world: World) -> None:
     id, person, role = job.payload["incident"], job.payload["person"], job.payload["role"]
     actor = f"person:{person}"
     state = tx.execute(INCIDENT, id, StartInvestigation(by=person), actor=actor, scope=id).state
-    paged = any(asked.person == person for asked in tx.state(PAGE, id).pages)
-    if role and role not in state.roles and paged:
+    if role and role not in state.roles and tx.state(PAGE, id).paged(person):
         command = AssignRole(role=role, person=person, how="acknowledged the page")
         tx.execute(INCIDENT, id, command, actor=actor, scope=id)
 
@@ -171,6 +170,7 @@ def acknowledge(
         tx.execute(PAGE, incident, command, actor=actor, scope=incident)
 
     world.store.run(answer)
+    crash.point("page.after_acknowledge")
 
 
 WORK = (

@@ -8,7 +8,9 @@ The rules that keep people from silence and from noise:
 - a level is reached once; a late `ReachLevel` or `TimeOut` for a level already left does nothing;
 - the first acknowledgement stops the levels that follow and the deliveries not yet made;
 - an attempt is recorded with the key that the provider was given; the same attempt twice is one fact;
-- after the last level everyone able is called, again and again, until somebody answers.
+- after the last level everyone able is called, again and again, until somebody answers;
+- the state does not grow with a silent night: of pages long left only who was paged when is kept, so that
+  their links still answer.
 """
 
 from __future__ import annotations
@@ -16,7 +18,10 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+import math
 import uuid
+from collections.abc import Iterator
+from itertools import groupby
 from typing import Literal
 
 import msgspec
@@ -32,6 +37,11 @@ from tocsin.response.oncall.escalation import LAST_CALL, Callee
 Status = Literal["idle", "escalating", "exhausted", "acknowledged", "stopped"]
 Outcome = Literal["accepted", "failed"]
 How = Literal["link", "console", "api"]
+
+ROUNDS_AT_HAND = 3
+HOURS_AT_HAND = dt.timedelta(hours=1)
+"""Pages of the last `ROUNDS_AT_HAND` rounds, and those of the last hour, keep their methods and attempts at
+hand: far longer than a delivery that was already sent can wait until it is recorded."""
 
 
 # --- what happened --------------------------------------------------------------------------------
@@ -204,6 +214,15 @@ class Attempt(State, frozen=True, kw_only=True):
     at: dt.datetime | None = None
 
 
+class Calls(State, frozen=True, kw_only=True):
+    """Who was paged by one level, the same people in every round from `first` to `last`: pages long left, in short."""
+
+    level: int
+    first: int
+    last: int
+    people: tuple[str, ...]
+
+
 class Escalation(State, frozen=True, kw_only=True):
     """Where paging for one incident stands."""
 
@@ -224,14 +243,23 @@ class Escalation(State, frozen=True, kw_only=True):
     acknowledge_by: dt.datetime | None = None
     people: tuple[str, ...] = ()
     pages: tuple[Page, ...] = ()
+    """The pages at hand, the latest last."""
     attempts: tuple[Attempt, ...] = ()
+    """The attempts on the pages at hand."""
+    earlier: tuple[Calls, ...] = ()
+    """The pages of rounds long left."""
     acknowledged_by: tuple[str, ...] = ()
     """Everybody who answered the present escalation, the first one first."""
     stopped_because: str = ""
 
     def page(self, page: str) -> Page | None:
-        """Return the page with this id, or None."""
+        """Return the page at hand with this id, or None."""
         return next((each for each in self.pages if each.page == page), None)
+
+    def paged(self, person: str) -> bool:
+        """Return whether this person was ever paged."""
+        at_hand = any(each.person == person for each in self.pages)
+        return at_hand or any(person in calls.people for calls in self.earlier)
 
 
 INITIAL = Escalation()
@@ -344,8 +372,8 @@ def _record(state: Escalation, command: RecordAttempt, now: dt.datetime) -> tupl
 
 
 def _acknowledge(state: Escalation, command: Acknowledge) -> tuple[PageEvent, ...]:
-    page = state.page(command.page) if command.page else _latest(state, command.person)
-    if command.page and (page is None or page.person != command.person):
+    page = _sent(state, command.person, command.page) if command.page else _latest(state, command.person)
+    if command.page and page is None:
         raise Refused("This page was not sent to you.", mend="Answer from the incident's own page instead.")
     if command.person in state.acknowledged_by:
         return ()
@@ -418,7 +446,7 @@ def evolve(state: Escalation, event: PageEvent) -> Escalation:
             )
         case LevelReached():
             return msgspec.structs.replace(
-                state,
+                _put_away(state, event),
                 due=None,
                 current=(event.level, event.round),
                 last_round=max(state.last_round, event.round),
@@ -512,8 +540,55 @@ def _once(people: tuple[Callee, ...]) -> tuple[Callee, ...]:
 
 def _latest(state: Escalation, person: str) -> Page | None:
     """Return the latest page of this person in the present escalation."""
-    present = (each for each in reversed(state.pages) if each.round >= state.first_round)
-    return next((each for each in present if each.person == person), None)
+    return next((each for each in _pages_of(state, person) if each.round >= state.first_round), None)
+
+
+def _sent(state: Escalation, person: str, page: str) -> Page | None:
+    """Return the page with this id if it was sent to this person."""
+    return next((each for each in _pages_of(state, person) if each.page == page), None)
+
+
+def _pages_of(state: Escalation, person: str) -> Iterator[Page]:
+    """Yield the pages of a person, the latest first; those long left without their methods."""
+    yield from (each for each in reversed(state.pages) if each.person == person)
+    for calls in sorted(state.earlier, key=lambda calls: (calls.last, calls.level or math.inf), reverse=True):
+        if person in calls.people:
+            for round in range(calls.last, calls.first - 1, -1):
+                id = page_id(state.incident, calls.level, round, person)
+                yield Page(page=id, level=calls.level, round=round, person=person, methods=())
+
+
+def _put_away(state: Escalation, reached: LevelReached) -> Escalation:
+    """Return `state` with the pages that are long left when this level is reached kept in short."""
+    oldest = reached.round - ROUNDS_AT_HAND + 1
+    since = reached.reached_at - HOURS_AT_HAND if reached.reached_at else None
+    kept: list[Page] = []
+    earlier = state.earlier
+    for (level, round), group in groupby(state.pages, lambda page: (page.level, page.round)):
+        pages = tuple(group)
+        if round >= oldest or _reached_after(pages[0], since):
+            kept += pages
+        else:
+            earlier = _remembered(earlier, level, round, tuple(page.person for page in pages))
+    if len(kept) == len(state.pages):
+        return state
+    at_hand = {page.page for page in kept}
+    attempts = tuple(each for each in state.attempts if each.page in at_hand)
+    return msgspec.structs.replace(state, pages=tuple(kept), attempts=attempts, earlier=earlier)
+
+
+def _reached_after(page: Page, moment: dt.datetime | None) -> bool:
+    return page.reached_at is not None and moment is not None and page.reached_at > moment
+
+
+def _remembered(
+    earlier: tuple[Calls, ...], level: int, round: int, people: tuple[str, ...]
+) -> tuple[Calls, ...]:
+    for place, calls in enumerate(earlier):
+        if (calls.level, calls.last, calls.people) == (level, round - 1, people):
+            longer = msgspec.structs.replace(calls, last=round)
+            return (*earlier[:place], longer, *earlier[place + 1 :])
+    return (*earlier, Calls(level=level, first=round, last=round, people=people))
 
 
 def _role(state: Escalation, where: tuple[int, int]) -> str | None:

@@ -370,6 +370,121 @@ def test_everybody_who_answers_is_remembered_the_first_one_first() -> None:
     assert sum(isinstance(event, Acknowledged) for event in events) == 2
 
 
+# --- a silent night --------------------------------------------------------------------------------
+
+LONG = EscalationPolicy(
+    id="long", name="Long", levels=(level("ana", role="commander"), level("bo")), repeat=1
+)
+
+
+def silent_night(hours: float) -> tuple[Escalation, list[PageRequested], dt.datetime]:
+    """Nobody answers; each page is delivered at once. Bo alone is on the last calls."""
+    state, sent, now = INITIAL, [], T0
+
+    def do(command: PageCommand) -> None:
+        nonlocal state
+        for event in PAGE.decide(state, command, now):
+            state = PAGE.evolve(state, event)
+            if isinstance(event, PageRequested):
+                sent.append(event)
+
+    do(start(LONG))
+    while now < T0 + dt.timedelta(hours=hours):
+        assert state.due is not None
+        do(reach(*state.due, ANA if state.due[0] == 1 else BO))
+        newest = sent[-1]
+        key = delivery_key(INCIDENT, newest.level, newest.round, newest.person, "mail", 1)
+        do(RecordAttempt(page=newest.page, method="mail", attempt=1, key=key, outcome="accepted"))
+        assert state.current is not None
+        assert state.acknowledge_by is not None
+        now = state.acknowledge_by
+        do(TimeOut(level=state.current[0], round=state.current[1]))
+    return state, sent, now
+
+
+def test_a_silent_night_does_not_grow_the_state() -> None:
+    small, _, _ = silent_night(3)
+    large, sent, _ = silent_night(72)
+    assert len(sent) > 280
+    assert len(large.pages) <= 4
+    assert {attempt.page for attempt in large.attempts} == {page.page for page in large.pages}
+    assert len(PAGE.write_state(large)) < len(PAGE.write_state(small)) + 20
+    assert PAGE.read_state(PAGE.write_state(large)) == large
+
+
+def test_the_link_of_every_page_of_the_night_still_answers() -> None:
+    state, sent, now = silent_night(24)
+    assert len(sent) > 90
+    for request in sent:
+        (answer,) = PAGE.decide(state, Acknowledge(person=request.person, page=request.page, how="link"), now)
+        role = "commander" if request.level == 1 else None
+        assert answer == Acknowledged(
+            person=request.person,
+            page=request.page,
+            how="link",
+            level=request.level,
+            round=request.round,
+            role=role,
+        )
+        with pytest.raises(Refused, match="not sent to you"):
+            PAGE.decide(state, Acknowledge(person="eve", page=request.page, how="link"), now)
+
+
+@pytest.mark.parametrize(
+    ("level", "round", "person"), [(1, 1, "bo"), (2, 1, "ana"), (1, 3, "ana"), (LAST_CALL, 2, "bo")]
+)
+def test_a_page_that_was_never_sent_answers_nothing_however_long_the_night(
+    level: int, round: int, person: str
+) -> None:
+    state, _, now = silent_night(24)
+    with pytest.raises(Refused, match="not sent to you"):
+        PAGE.decide(state, Acknowledge(person=person, page=page_id(INCIDENT, level, round, person)), now)
+
+
+def test_who_was_paged_early_answers_from_the_console_for_that_page() -> None:
+    state, sent, now = silent_night(24)
+    assert [person for person in ("ana", "bo", "eve") if state.paged(person)] == ["ana", "bo"]
+    (answer,) = PAGE.decide(state, Acknowledge(person="ana"), now)
+    newest = [request for request in sent if request.person == "ana"][-1]
+    assert isinstance(answer, Acknowledged)
+    assert (answer.page, answer.round, answer.role) == (newest.page, 2, "commander")
+    (answer,) = PAGE.decide(state, Acknowledge(person="bo"), now)
+    assert isinstance(answer, Acknowledged)
+    assert answer.page == sent[-1].page
+
+
+def test_the_pages_of_the_last_hour_and_of_the_last_rounds_stay_at_hand() -> None:
+    state, sent, _ = silent_night(24)
+    at_hand = [page.page for page in state.pages]
+    assert at_hand == [request.page for request in sent[-len(at_hand) :]]
+    assert len(at_hand) == 4  # one every 15 minutes, the one an hour ago is put away
+    quick = EscalationPolicy(id="q", name="Q", levels=(level("ana"),), repeat=9)
+    state, _, _ = play(start(quick), *(step for round in range(1, 7) for step in _round(round)))
+    assert [page.round for page in state.pages] == [4, 5, 6]  # two hours a round in this play
+    assert [(calls.level, calls.first, calls.last, calls.people) for calls in state.earlier] == [
+        (1, 1, 3, ("ana",))
+    ]
+
+
+def _round(number: int) -> tuple[PageCommand, PageCommand]:
+    return (reach(1, number, ANA), TimeOut(level=1, round=number))
+
+
+def test_an_earlier_escalation_of_the_same_incident_is_remembered_and_gives_no_role() -> None:
+    again = (Stop(reason="Resolved."), start(OTHER), reach(1, 2, BO), TimeOut(level=1, round=2))
+    last = (
+        step
+        for round in range(3, 8)
+        for step in (reach(LAST_CALL, round, BO), TimeOut(level=LAST_CALL, round=round))
+    )
+    state, _, now = play(*WAITING_1, *again, *last)
+    assert state.page(ANAS_PAGE) is None
+    (answer,) = PAGE.decide(state, Acknowledge(person="ana", page=ANAS_PAGE, how="link"), now)
+    assert answer == Acknowledged(person="ana", page=ANAS_PAGE, how="link", level=1, round=1, role=None)
+    (answer,) = PAGE.decide(state, Acknowledge(person="ana"), now)
+    assert answer == Acknowledged(person="ana", page=None, how="console")
+
+
 # --- attempts -------------------------------------------------------------------------------------
 
 
