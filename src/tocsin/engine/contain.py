@@ -88,7 +88,9 @@ def request(world: World, incident: str, action_id: str, *, reason: str, by: str
         tx.execute(CONTAINMENT, id, command, actor=actor, scope=incident)
         return id
 
-    return world.store.run(ask)
+    id = world.store.run(ask)
+    crash.point("contain.after_request")
+    return id
 
 
 def approve(world: World, id: str, *, by: str, actor: str, expected: int | None = None) -> Containment:
@@ -101,7 +103,9 @@ def approve(world: World, id: str, *, by: str, actor: str, expected: int | None 
         scope = state.incident
         return tx.execute(CONTAINMENT, id, command, actor=actor, scope=scope, expected=expected).state
 
-    return world.store.run(agree)
+    state = world.store.run(agree)
+    crash.point("contain.after_approve")
+    return state
 
 
 def decline(world: World, id: str, *, by: str, reason: str, actor: str) -> Containment:

@@ -17,7 +17,10 @@ POINTS = (
     "derive.after_commit",
     "page.before_send",
     "page.after_send",
+    "page.after_acknowledge",
     "probe.after_measure",
+    "contain.after_request",
+    "contain.after_approve",
     "contain.before_snapshot",
     "contain.after_snapshot",
     "contain.before_act",
@@ -25,7 +28,9 @@ POINTS = (
     "contain.after_verify",
     "update.before_send",
     "update.after_send",
+    "incident.after_command",
     "review.after_open",
+    "review.after_command",
     "export.after_seal",
 )
 """Every point, in the order of the story."""

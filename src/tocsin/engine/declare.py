@@ -12,6 +12,7 @@ from tocsin.alerts.alert import Alert
 from tocsin.alerts.grouping import Group, told
 from tocsin.alerts.routing import Routing, facts_of, readable
 from tocsin.catalog.configuration import Configuration
+from tocsin.engine import crash
 from tocsin.engine.duty import ENGINE, Duty
 from tocsin.engine.world import World
 from tocsin.incidents.classification import categorise, reassess, standing
@@ -263,7 +264,9 @@ def tell(
             raise NotFound("There is no such incident.")
         return tx.execute(INCIDENT, id, command, actor=actor, scope=id, expected=expected)
 
-    return world.store.run(act)
+    outcome = world.store.run(act)
+    crash.point("incident.after_command")
+    return outcome
 
 
 def change_severity(

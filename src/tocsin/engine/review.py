@@ -201,7 +201,9 @@ def _open_incident_review(tx: Transaction, job: Held, world: World) -> None:
 
 def tell(world: World, id: str, command: reviews.ReviewCommand, *, actor: str) -> Review:
     """Give a command to the review of an incident."""
-    return world.store.run(lambda tx: tx.execute(REVIEW, id, command, actor=actor, scope=id)).state
+    state = world.store.run(lambda tx: tx.execute(REVIEW, id, command, actor=actor, scope=id)).state
+    crash.point("review.after_command")
+    return state
 
 
 def close(world: World, id: str, *, reason: str, actor: str) -> incidents.Incident:

@@ -16,7 +16,7 @@ import httpx
 
 T = TypeVar("T")
 TOKEN = "bootstrap-token-of-the-test"
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.1
 PATIENCE_SECONDS = 90.0
 COME_AGAIN = {502, 503, 504}
 
