@@ -9,7 +9,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 
 class Peer(TypedDict):
@@ -58,43 +58,72 @@ def fsync_milliseconds(folder: Path, times: int = 50) -> float:
     return statistics.median(taken) * 1000
 
 
-def rates(work: Callable[[], int], rounds: int = 7) -> list[float]:
-    """Return things done per second in each round of `work`, which returns how many it did; one round warms up."""
+class Rates(NamedTuple):
+    """How fast it went in each round, and the least processor time that one thing took in any of them."""
+
+    samples: list[float]
+    """Things done per second of wall clock."""
+    processor_us: float
+    """Microseconds of all threads of this process; a busy machine changes it less than the wall clock."""
+
+
+def rates(work: Callable[[], int], rounds: int = 7) -> Rates:
+    """Time each round of `work`, which returns how many things it did; one round warms up."""
     work()
-    found = []
+    samples, processor = [], []
     for _ in range(rounds):
-        begun = time.perf_counter()
+        begun, begun_cpu = time.perf_counter(), time.process_time()
         done = work()
-        found.append(done / (time.perf_counter() - begun))
-    return found
+        samples.append(done / (time.perf_counter() - begun))
+        processor.append((time.process_time() - begun_cpu) / done * 1e6)
+    return Rates(samples, min(processor))
+
+
+def seconds(work: Callable[[], object], rounds: int = 3) -> tuple[list[float], list[float]]:
+    """Return the seconds of wall clock and of processor (all threads of this process) of each round of `work`."""
+    wall, processor = [], []
+    for _ in range(rounds):
+        begun, begun_cpu = time.perf_counter(), time.process_time()
+        work()
+        wall.append(time.perf_counter() - begun)
+        processor.append(time.process_time() - begun_cpu)
+    return wall, processor
 
 
 def tell(
     name: str,
     unit: str,
-    samples: Sequence[float],
+    samples: Sequence[float] | Rates,
     *,
-    disk_folder: Path | None = None,
+    disk: str = "not used",
     peer: Peer | None = None,
+    **more: float | str,
 ) -> None:
     """Print the figure as one line of JSON: the median and range of `samples`, the peer, the machine, the disk.
 
-    `disk_folder` is where the work was made durable; without it the disk had no part in the figure.
+    `disk` says where the work was made durable, from the function of that name. `more` are further figures of
+    the same runs. The load average is of the last minute: on a machine that is busy, trust ratios only.
     """
+    rounds = samples.samples if isinstance(samples, Rates) else samples
+    if isinstance(samples, Rates):
+        more = {"processor_us_each": samples.processor_us, **more}
     line = {
         "figure": name,
         "unit": unit,
-        "median": _short(statistics.median(samples)),
-        "range": [_short(min(samples)), _short(max(samples))],
-        "n": len(samples),
+        "median": short(statistics.median(rounds)),
+        "range": [short(min(rounds)), short(max(rounds))],
+        "n": len(rounds),
+        **{what: short(value) if isinstance(value, float) else value for what, value in more.items()},
         "peer": peer,
         "machine": machine(),
-        "disk": disk(disk_folder) if disk_folder else "not used",
+        "load": short(os.getloadavg()[0]),
+        "disk": disk,
     }
     print(json.dumps(line), flush=True)
 
 
-def _short(number: float) -> float:
+def short(number: float) -> float:
+    """Return `number` to four digits: more of them would claim too much."""
     return float(f"{number:.4g}")
 
 
