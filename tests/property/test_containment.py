@@ -23,11 +23,12 @@ from tocsin.response.containment.action import (
     OrderOverridden,
     OverrideOrder,
     RecordAction,
+    RecordRevert,
     RecordSnapshot,
     RecordVerification,
     Request,
     Requested,
-    Revert,
+    RequestRevert,
     SnapshotItem,
     SnapshotSealed,
     Verified,
@@ -82,7 +83,8 @@ commands = st.one_of(
     ),
     st.builds(RecordVerification, checks=st.lists(checks, max_size=2).map(tuple)),
     st.builds(Fail, stage=st.sampled_from(["capture", "act", "verify"]), reason=st.just("r")),
-    st.builds(Revert, by=people, reason=st.just("r")),
+    st.builds(RequestRevert, by=people, roles=roles, reason=st.just("r")),
+    st.builds(RecordRevert, observed_after=st.just({"alias": "5"})),
 )
 
 
