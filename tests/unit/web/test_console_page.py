@@ -113,8 +113,11 @@ def test_whoever_may_only_look_sees_what_is_next_without_a_button(place: Place) 
 def test_the_header_says_who_commands_or_that_nobody_does(place: Place) -> None:
     number = place.declare()
     assert "<b>Nobody commands</b>" in console(place, number)
-    send(place.signed_in("responder"), f"/incidents/{number}/command")
-    assert "<b>Bo Lind</b> commands" in console(place, number)
+    refused = send(place.signed_in("responder"), f"/incidents/{number}/command")
+    assert refused.status_code == 409
+    assert "<b>Nobody commands</b>" in console(place, number)
+    send(place.signed_in("administrator"), f"/incidents/{number}/command")
+    assert "<b>Administrator</b> commands" in console(place, number)
 
 
 def test_command_is_handed_over(place: Place) -> None:
